@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One event is one line on standard error: a fixed name and pairs.
+ *
+ *	log_info("push.accepted", "repo", name, "key", key, NULL);
+ *
+ * Values are escaped, so that nothing a client sends can forge or break a
+ * line or reach a terminal. A function that returns an error does not log it;
+ * the edge that handles the error logs it, once.
+ * Format: logfmt ("time=... level=info event=push.accepted repo=cluster"), or
+ * one JSON object a line.
+ * Threads: any; a line is written with one write(2).
+ * Limits: a value is cut at LOG_VALUE_MAX bytes, a line at 16 KiB.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define LOG_VALUE_MAX 1024
+
+enum log_level { LEVEL_ERROR, LEVEL_WARN, LEVEL_INFO, LEVEL_DEBUG };
+enum log_format { LOG_TEXT, LOG_JSON };
+
+/* At start, before threads. Defaults: info, text. */
+void log_configure(enum log_level level, enum log_format format);
+
+bool log_enabled(enum log_level level);
+
+/* `event`, then name and value pairs of C strings, closed by NULL. A NULL
+ * value leaves its pair out. */
+void log_event(enum log_level level, const char *event, ...)
+	__attribute__((sentinel));
+
+#define log_error(...) log_event(LEVEL_ERROR, __VA_ARGS__)
+#define log_warn(...)  log_event(LEVEL_WARN, __VA_ARGS__)
+#define log_info(...)  log_event(LEVEL_INFO, __VA_ARGS__)
+#define log_debug(...)                                       \
+	do {                                                 \
+		if (log_enabled(LEVEL_DEBUG))                \
+			log_event(LEVEL_DEBUG, __VA_ARGS__); \
+	} while (0)
+
+/* Numbers as values: fmt_u64(n) lives until the end of the enclosing block. */
+struct fmt_number {
+	char text[24];
+};
+const char *fmt_u64_into(struct fmt_number *n, uint64_t value);
+#define fmt_u64(value) fmt_u64_into(&(struct fmt_number){ { 0 } }, (value))
