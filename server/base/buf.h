@@ -4,7 +4,9 @@
  *
  * Append freely and check once: an append that finds no memory or passes the
  * cap sets `failed`, which sticks, and every later append does nothing.
- * The bytes are always followed by a NUL that `len` does not count.
+ * The bytes are followed by a NUL that `len` does not count; after a
+ * buf_reserve() it is there again from the next call of any function here.
+ * What is appended must not lie in the buf itself.
  * Ownership: the buf owns `data`; buf_take() hands it on.
  * Limits: `max` bytes (BUF_DEFAULT_MAX unless buf_init_max() says otherwise).
  * Threads: one at a time.
@@ -28,6 +30,7 @@ struct buf {
 	size_t cap;
 	size_t max;
 	bool failed;
+	bool passed_max; /* why it failed: the cap, not memory */
 };
 
 #define BUF_INIT                       \

@@ -18,6 +18,7 @@
 #include "base/buf.h"
 #include "base/span.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -26,7 +27,7 @@ struct err;
 struct stream;
 
 struct stream_ops {
-	/* 1 to `n` bytes; 0 at the end of input; -1. */
+	/* 1 to `n` bytes (`n` is at least 1); 0 at the end of input; -1. */
 	ssize_t (*read)(struct stream *s, void *data, size_t n, struct err *e);
 	/* All of `iov`, or -1. The bytes are not kept after the return. */
 	int (*writev)(struct stream *s, const struct iovec *iov, int n,
@@ -68,12 +69,18 @@ int stream_wait_ms(const struct stream *s);
 
 /*
  * Two descriptors (they may be the same, and pipes, files or sockets). The
- * stream does not close them. Non-blocking mode is not needed nor changed.
+ * stream does not close them. Non-blocking mode is not needed nor changed:
+ * limits hold on blocking descriptors as well. The kinds are looked at once, by
+ * stream_fd_init(). Whoever writes to a pipe ignores SIGPIPE; a socket raises
+ * none.
  */
 struct stream_fd {
 	struct stream base;
 	int in;
 	int out;
+	bool in_is_socket;
+	bool out_is_socket;
+	bool out_is_file; /* a write to it never waits for a reader */
 };
 
 void stream_fd_init(struct stream_fd *s, int in, int out);
