@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One repository on disk, and the snapshots requests are answered from.
+ *
+ * A request takes one snapshot and never sees another: refs and objects of the
+ * same moment (objects are looked at after refs, so whatever a ref names is
+ * there), and the repository's own git config as values. Snapshots are
+ * validated by stat(2), shared between requests and rebuilt only in the parts
+ * that changed, so stock git may push, repack and gc at the same time.
+ * Threads: any.
+ */
+#pragma once
+
+#include "base/attr.h"
+#include "git/oid.h"
+
+struct err;
+struct graph;
+struct objects;
+struct refs;
+struct repo_config; /* git/repo_config.h */
+struct repository;
+struct snapshot;
+
+/*
+ * Open the repository directory `git_dir` (bare, or the ".git" of a work tree;
+ * finding it is the caller's). ERR_NOT_FOUND where it is no repository;
+ * ERR_CORRUPT or ERR_MALFORMED with a sentence where we cannot serve it
+ * (objectformat sha256, reftable, an unknown repositoryformatversion).
+ */
+struct repository *repository_open(const char *git_dir,
+				   struct err *e) MUST_CHECK;
+struct repository *repository_get(struct repository *r);
+struct repository *repository_put(struct repository *r);
+
+const char *repository_dir(const struct repository *r);
+
+/* A valid snapshot; the caller puts it back. NULL with `e` set. */
+struct snapshot *repository_snapshot(struct repository *r,
+				     struct err *e) MUST_CHECK;
+struct snapshot *snapshot_get(struct snapshot *s);
+struct snapshot *snapshot_put(struct snapshot *s);
+
+struct repository *snapshot_repository(const struct snapshot *s);
+struct refs *snapshot_refs(const struct snapshot *s);
+struct objects *snapshot_objects(const struct snapshot *s);
+const struct repo_config *snapshot_config(const struct snapshot *s);
+
+/* The commits in memory; shared by all snapshots of the repository. */
+struct graph *repository_graph(struct repository *r);
+
+/* Make a bare repository as git init does, HEAD at `refs/heads/BRANCH`, with
+ * our defaults in its config (conformance: capabilities). ERR_CONFLICT where
+ * something is there. Durable on return; nothing is left on failure. */
+int repository_create(const char *git_dir, const char *branch,
+		      struct err *e) MUST_CHECK;
+
+/* Bytes held in memory by caches of this repository; and give them up. */
+size_t repository_memory(const struct repository *r);
+void repository_trim(struct repository *r);
