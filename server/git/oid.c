@@ -38,7 +38,7 @@ int oid_cmp(const struct oid *a, const struct oid *b)
 
 bool oid_parse(struct span hex, enum oid_kind kind, struct oid *out)
 {
-	return oid_take(&hex, kind, out) && !hex.len;
+	return hex.len == 2 * oid_size(kind) && oid_take(&hex, kind, out);
 }
 
 bool oid_take(struct span *s, enum oid_kind kind, struct oid *out)
