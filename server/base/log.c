@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Lines of events on standard error.
+ *
+ * Both formats quote alike, by JSON's escapes: what is a control character, is
+ * invisible or turns the direction of writing is written as \uXXXX, what is
+ * not UTF-8 as \ufffd. So every value can be parsed again, and none can move a
+ * cursor, hide a part of itself or begin a line.
+ * A line that grows too long loses its last pairs as a whole and says so with
+ * cut=true.
+ * Lock order: `output` is taken last and held for one write.
+ */
+#include "base/log.h"
+
+#include "base/attr.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/files.h"
+#include "base/span.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LINE_MAX_BYTES ((size_t)16 << 10)
+
+/* Kept free for what ends a line: `,"cut":"true"}` and a newline. */
+#define LINE_TAIL_BYTES 24
+
+#define REPLACEMENT 0xfffdu
+
+struct line {
+	size_t len;
+	bool is_full;
+	char text[LINE_MAX_BYTES];
+};
+
+/* Set before there are threads, then read-only. */
+static enum log_level max_level = LEVEL_INFO;
+static enum log_format line_format = LOG_TEXT;
+
+static pthread_mutex_t output = PTHREAD_MUTEX_INITIALIZER;
+
+static const char *const level_names[] = {
+	[LEVEL_ERROR] = "error",
+	[LEVEL_WARN] = "warn",
+	[LEVEL_INFO] = "info",
+	[LEVEL_DEBUG] = "debug",
+};
+
+/* Code points above ASCII that must not reach a terminal as they are. */
+static const struct {
+	uint32_t first, last;
+} unseen[] = {
+	{ 0x80, 0x9f },	      /* C1: escape sequences in one character */
+	{ 0xad, 0xad },	      /* soft hyphen */
+	{ 0x061c, 0x061c },   /* Arabic letter mark */
+	{ 0x180e, 0x180e },   /* Mongolian vowel separator */
+	{ 0x200b, 0x200f },   /* zero width, direction marks */
+	{ 0x2028, 0x202e },   /* line separators, direction overrides */
+	{ 0x2060, 0x206f },   /* invisible operators, isolates */
+	{ 0xfe00, 0xfe0f },   /* variation selectors */
+	{ 0xfeff, 0xfeff },   /* byte order mark */
+	{ 0xfff0, 0xfffb },   /* interlinear annotations */
+	{ 0xfffe, 0xffff },   /* not characters */
+	{ 0xe0000, 0xe0fff }, /* tags, more variation selectors */
+};
+
+void log_configure(enum log_level level, enum log_format format)
+{
+	max_level = level;
+	line_format = format;
+}
+
+bool log_enabled(enum log_level level)
+{
+	return level <= max_level;
+}
+
+const char *fmt_u64_into(struct fmt_number *n, uint64_t value)
+{
+	snprintf(n->text, sizeof n->text, "%" PRIu64, value);
+	return n->text;
+}
+
+static void add(struct line *l, const void *data, size_t n)
+{
+	if (n > sizeof l->text - LINE_TAIL_BYTES - l->len)
+		l->is_full = true;
+	if (l->is_full)
+		return;
+	memcpy(l->text + l->len, data, n);
+	l->len += n;
+}
+
+static void adds(struct line *l, const char *text)
+{
+	add(l, text, strlen(text));
+}
+
+/* How long the sequence is that `lead` begins (RFC 3629); 0: it begins none. */
+static size_t sequence_len(unsigned char lead)
+{
+	if (lead < 0x80)
+		return 1;
+	if (lead >= 0xc2 && lead < 0xe0)
+		return 2;
+	if (lead >= 0xe0 && lead < 0xf0)
+		return 3;
+	return lead >= 0xf0 && lead < 0xf5 ? 4 : 0;
+}
+
+/*
+ * Take one character off the front of `s`, which is not empty, and store its
+ * bytes. Returns its code point; for a byte that belongs to none, takes it and
+ * returns REPLACEMENT with no bytes.
+ */
+static uint32_t take_char(struct span *s, struct span *bytes_out)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	size_t n = sequence_len(s->data[0]);
+	struct span rest = *s;
+	struct span bad;
+	uint32_t c;
+
+	*bytes_out = (struct span){ NULL, 0 };
+	if (!n || !span_take(&rest, n, bytes_out))
+		goto not_utf8;
+	c = n == 1 ? bytes_out->data[0] : bytes_out->data[0] & (0x7fu >> n);
+	for (size_t i = 1; i < n; i++) {
+		if ((bytes_out->data[i] & 0xc0) != 0x80)
+			goto not_utf8;
+		c = c << 6 | (bytes_out->data[i] & 0x3f);
+	}
+	if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
+		goto not_utf8;
+	*s = rest;
+	return c;
+
+not_utf8:
+	*bytes_out = (struct span){ NULL, 0 };
+	(void)span_take(s, 1, &bad);
+	return REPLACEMENT;
+}
+
+static bool is_seen(uint32_t c)
+{
+	if (c < 0x80)
+		return c >= 0x20 && c != 0x7f;
+	for (size_t i = 0; i < ARRAY_SIZE(unseen); i++)
+		if (c >= unseen[i].first && c <= unseen[i].last)
+			return false;
+	return true;
+}
+
+/* \uXXXX, as a surrogate pair where it must be (RFC 8259, section 7). */
+static void add_code_point(struct line *l, uint32_t c)
+{
+	char text[16];
+
+	if (c < 0x10000)
+		snprintf(text, sizeof text, "\\u%04" PRIx32, c);
+	else
+		snprintf(text, sizeof text, "\\u%04" PRIx32 "\\u%04" PRIx32,
+			 0xd800 + ((c - 0x10000) >> 10),
+			 0xdc00 + ((c - 0x10000) & 0x3ff));
+	adds(l, text);
+}
+
+static void add_quoted(struct line *l, struct span s)
+{
+	struct span bytes;
+	uint32_t c;
+
+	adds(l, "\"");
+	while (s.len) {
+		c = take_char(&s, &bytes);
+		if (c == '"' || c == '\\')
+			adds(l, "\\");
+		if (c == '\n')
+			adds(l, "\\n");
+		else if (c == '\t')
+			adds(l, "\\t");
+		else if (bytes.len && is_seen(c))
+			add(l, bytes.data, bytes.len);
+		else
+			add_code_point(l, c);
+	}
+	adds(l, "\"");
+}
+
+/* True where logfmt can have the value as it stands. */
+static bool is_plain(struct span s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (s.data[i] <= ' ' || s.data[i] >= 0x7f ||
+		    strchr("\"=\\", s.data[i]))
+			return false;
+	return s.len > 0;
+}
+
+/* `value` up to LOG_VALUE_MAX bytes, not cutting a character in two. */
+static struct span value_of(const char *value)
+{
+	size_t n = strnlen(value, LOG_VALUE_MAX + 1);
+	size_t back = 0;
+
+	if (n <= LOG_VALUE_MAX)
+		return span_of(value, n);
+	n = LOG_VALUE_MAX;
+	while (back < 3 && ((unsigned char)value[n - back] & 0xc0) == 0x80)
+		back++;
+	return span_of(value, n - back);
+}
+
+static void add_pair(struct line *l, const char *name, const char *value)
+{
+	struct span s = value_of(value);
+	size_t before = l->len;
+	bool is_json = line_format == LOG_JSON;
+
+	if (before)
+		adds(l, is_json ? "," : " ");
+	else
+		adds(l, is_json ? "{" : "");
+	if (is_json)
+		add_quoted(l, span_str(name));
+	else
+		adds(l, name);
+	adds(l, is_json ? ":" : "=");
+	if (is_json || !is_plain(s))
+		add_quoted(l, s);
+	else
+		add(l, s.data, s.len);
+	if (l->is_full)
+		l->len = before;
+}
+
+static void line_begin(struct line *l)
+{
+	l->len = 0;
+	l->is_full = false;
+}
+
+/* Add what ends the line; LINE_TAIL_BYTES are left for it. */
+static void line_end(struct line *l)
+{
+	bool is_json = line_format == LOG_JSON;
+	const char *cut = is_json ? ",\"cut\":\"true\"" : " cut=true";
+
+	l->len += (size_t)snprintf(l->text + l->len, LINE_TAIL_BYTES, "%s%s\n",
+				   l->is_full ? cut : "", is_json ? "}" : "");
+}
+
+/* Where standard error is gone there is nobody to tell. */
+static void line_write(const struct line *l)
+{
+	struct err ignored;
+
+	pthread_mutex_lock(&output);
+	(void)!fd_write_full(STDERR_FILENO, l->text, l->len, &ignored);
+	pthread_mutex_unlock(&output);
+}
+
+void log_event(enum log_level level, const char *event, ...)
+{
+	char now[CLOCK_ISO_SIZE];
+	struct line line;
+	const char *name, *value;
+	va_list args;
+
+	if (!log_enabled(level))
+		return;
+	line_begin(&line);
+	add_pair(&line, "time", clock_iso(now));
+	add_pair(&line, "level", level_names[level]);
+	add_pair(&line, "event", event);
+	va_start(args, event);
+	while ((name = va_arg(args, const char *))) {
+		value = va_arg(args, const char *);
+		if (value)
+			add_pair(&line, name, value);
+	}
+	va_end(args);
+	line_end(&line);
+	line_write(&line);
+}
