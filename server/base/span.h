@@ -43,7 +43,7 @@ static inline bool span_starts(struct span s, const char *prefix)
 {
 	size_t n = strlen(prefix);
 
-	return s.len >= n && !memcmp(s.data, prefix, n);
+	return s.len >= n && (!n || !memcmp(s.data, prefix, n));
 }
 
 /* Take `n` bytes off the front. */
@@ -52,7 +52,8 @@ static inline bool span_take(struct span *s, size_t n, struct span *out)
 	if (s->len < n)
 		return false;
 	*out = (struct span){ s->data, n };
-	s->data += n;
+	if (n) /* data may be NULL, to which C adds nothing, not even 0 */
+		s->data += n;
 	s->len -= n;
 	return true;
 }

@@ -46,6 +46,8 @@ static void an_empty_span_needs_no_memory(void **state)
 	(void)state;
 	assert_true(span_eq(s, span_str("")));
 	assert_true(span_starts(s, ""));
+	assert_true(span_take(&s, 0, &got));
+	assert_true(span_skip(&s, ""));
 	assert_false(span_u8(&s, &byte));
 	assert_false(span_until(&s, 'x', &got));
 	assert_false(span_word(&s, 'x', &got));
