@@ -26,11 +26,21 @@ struct workers *workers_new(const char *name, size_t max_threads,
 int workers_add(struct workers *w, void (*run)(void *arg), void *arg,
 		struct err *e) MUST_CHECK;
 
+/* How long a thread waits for work before it ends; 10 s unless set. Holds for
+ * waits that begin later. */
+void workers_set_idle(struct workers *w, int idle_ms);
+
+/* Threads there are now, idle ones included. */
+size_t workers_count(struct workers *w);
+
 /* Refuses new work, waits for all that was accepted, frees. Accepts NULL. */
 struct workers *workers_free(struct workers *w);
 
-/* Start a detached or joinable thread with a stack of `stack_bytes` and the
- * name `name`; the house's only way to make one. */
+/*
+ * Start a detached or joinable thread with a stack of `stack_bytes` and the
+ * name `name`; the house's only way to make one. `thread_out` is NULL or a
+ * pthread_t *. The thread has all signals blocked.
+ */
 int thread_start(const char *name, size_t stack_bytes, bool is_detached,
 		 void *(*run)(void *), void *arg, void *thread_out,
 		 struct err *e) MUST_CHECK;
