@@ -10,6 +10,7 @@
  *	...
  *	metric_add(&pushes, 1, "accepted");
  *
+ * A family without labels gives NULL in their place.
  * Label values are a bounded set chosen by us, never by a client (a family
  * takes METRIC_MAX_SERIES different ones, the rest counts as "other").
  * Threads: any.
@@ -63,7 +64,8 @@ struct metric_family {
 		}                                                    \
 	}
 
-/* Make the family appear, with no series yet, before it is first used. */
+/* Make the family appear before it is first used: with no series yet, or at 0
+ * where it is a counter or histogram without labels. */
 void metric_register(struct metric_family *f);
 
 /* As many label values as the family has labels. */
@@ -71,7 +73,8 @@ void metric_add(struct metric_family *f, double value, ...);
 void metric_set(struct metric_family *f, double value, ...);
 void metric_observe(struct metric_family *f, double seconds, ...);
 
-/* The present value of one series, for tests and the status verb. */
+/* The present value of one series, for tests and the status verb; of a
+ * histogram the number of observations. */
 double metric_value(struct metric_family *f, ...);
 
 /* Append everything, "# EOF" included. */
