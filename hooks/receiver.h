@@ -14,9 +14,10 @@
 
 #define RECEIVER_PATH_SIZE (sizeof "/hook/" + 64)
 
-/* Writes the NUL-terminated path. `token` is the exact bytes of the Secret. */
+/* Writes the NUL-terminated path. `token` is the exact bytes of the Secret.
+ * Returns `out`, or NULL out of memory. */
 char *receiver_path(struct span token, const char *name, const char *ns,
-		    char out[RECEIVER_PATH_SIZE]);
+		    char out[RECEIVER_PATH_SIZE]) MUST_CHECK;
 
 /* True where a URL's path is one of those. */
 bool receiver_path_is(const char *path);
