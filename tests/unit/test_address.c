@@ -241,6 +241,7 @@ static void says_which_address_is_taken(void **state)
 	struct err e;
 
 	(void)state;
+	assert_true(fd >= 0);
 	assert_int_equal(address_parse(address_text(&bound, text), &a, &e), 0);
 	assert_int_equal(address_listen(&a, 5, &bound, &e), -1);
 	snprintf(wanted, sizeof wanted,
