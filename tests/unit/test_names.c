@@ -288,6 +288,7 @@ static void accepts_patterns_that_can_match(void **state)
 		"1/2/3/4/5/6/7/**",
 		A200,
 		"2/3/4/5/6/7/8/**",
+		A64 A64 A64 "aaaaaa/*",
 	};
 
 	(void)state;
@@ -328,6 +329,7 @@ static void refuses_patterns_that_cannot_match(void **state)
 		"1/2/3/4/5/6/7/8/**",
 		A50 A50 A50 A50 "/**",
 		"**/" A50 A50 A50 A50 "/*",
+		A64 A64 A64 "aaaaaaa/*",
 	};
 
 	(void)state;
