@@ -2,11 +2,11 @@
 /*
  * Disturbance vectors, their message differences and the recompression.
  *
- * A disturbance vector is a sequence of 80 words that obeys the message
+ * A disturbance vector is a sequence of words that obeys the message
  * expansion; bit b of word t starts a local collision at step t. Sixteen
  * words in a row define it (S. Manuel, "Classification and generation of
  * disturbance vectors for collision attacks against SHA-1", 2011):
- *   I(K,b)   words K..K+14 are 0, word K+15 is 2^b;
+ *   I(K,b)   words K to K+14 are 0, word K+15 is 2^b;
  *   II(K,b)  words K+1 and K+3 are 2^(b-1), word K+15 is 2^b, the others 0.
  * A local collision is a disturbance of bit b and the corrections of the five
  * steps after it, at bits b+5, b, b-2, b-2, b-2. States are equal before a
@@ -17,51 +17,37 @@
 #include <pthread.h>
 #include <string.h>
 
-#define LOCAL_COLLISION 5 /* steps that correct a disturbance */
-
-/* Equality is taken as near to the end as the zeros of the vector allow. */
-const struct sha1_dv sha1_dvs[SHA1_DV_COUNT] = {
-	{ 1, 43, 0, 58 }, { 1, 44, 0, 58 }, { 1, 45, 0, 58 }, { 1, 46, 0, 58 },
-	{ 1, 46, 2, 58 }, { 1, 47, 0, 58 }, { 1, 47, 2, 58 }, { 1, 48, 0, 58 },
-	{ 1, 48, 2, 58 }, { 1, 49, 0, 58 }, { 1, 49, 2, 58 }, { 1, 50, 0, 58 },
-	{ 1, 50, 2, 58 }, { 1, 51, 0, 58 }, { 1, 51, 2, 58 }, { 1, 52, 0, 58 },
-	{ 2, 45, 0, 58 }, { 2, 46, 0, 58 }, { 2, 46, 2, 58 }, { 2, 47, 0, 58 },
-	{ 2, 48, 0, 58 }, { 2, 49, 0, 58 }, { 2, 49, 2, 58 }, { 2, 50, 0, 65 },
-	{ 2, 50, 2, 65 }, { 2, 51, 0, 65 }, { 2, 51, 2, 65 }, { 2, 52, 0, 65 },
-	{ 2, 53, 0, 65 }, { 2, 54, 0, 65 }, { 2, 55, 0, 65 }, { 2, 56, 0, 65 },
-};
+#define SHA1_DV_ROW(name, type, k, b, step) { type, k, b, step },
+const struct sha1_dv sha1_dvs[SHA1_DV_COUNT] = { SHA1_DV_TABLE(SHA1_DV_ROW) };
 
 static uint32_t differences[SHA1_DV_COUNT][SHA1_STEPS];
 static pthread_once_t differences_once = PTHREAD_ONCE_INIT;
 
-/* The vector's words from -5 on, so that word t is at index t + 5. */
-static void dv_words(const struct sha1_dv *dv,
-		     uint32_t v[SHA1_STEPS + LOCAL_COLLISION])
+void sha1_dv_words(unsigned n, uint32_t v[SHA1_DV_WORDS])
 {
-	unsigned first = dv->k + LOCAL_COLLISION;
+	const struct sha1_dv *dv = &sha1_dvs[n];
+	unsigned k = dv->k + SHA1_DV_BEFORE;
 
-	memset(v, 0, (SHA1_STEPS + LOCAL_COLLISION) * sizeof *v);
-	v[first + 15] = rotl32(1, dv->b);
+	memset(v, 0, SHA1_DV_WORDS * sizeof *v);
+	v[k + 15] = rotl32(1, dv->b);
 	if (dv->type == 2)
-		v[first + 1] = v[first + 3] = rotl32(1, dv->b + 31u);
-	for (unsigned t = first + 16; t < SHA1_STEPS + LOCAL_COLLISION; t++)
+		v[k + 1] = v[k + 3] = rotl32(1, dv->b + 31u);
+	for (unsigned t = k + 16; t < SHA1_DV_WORDS; t++)
 		v[t] = rotl32(v[t - 3] ^ v[t - 8] ^ v[t - 14] ^ v[t - 16], 1);
-	for (unsigned t = first; t-- > 0;)
+	for (unsigned t = k; t-- > 0;)
 		v[t] = rotl32(v[t + 16], 31) ^ v[t + 13] ^ v[t + 8] ^ v[t + 2];
 }
 
 static void differences_fill(void)
 {
-	uint32_t words[SHA1_STEPS + LOCAL_COLLISION];
+	uint32_t v[SHA1_DV_WORDS];
 
 	for (unsigned n = 0; n < SHA1_DV_COUNT; n++) {
-		const uint32_t *v = words + LOCAL_COLLISION;
-
-		dv_words(&sha1_dvs[n], words);
-		for (int t = 0; t < SHA1_STEPS; t++)
+		sha1_dv_words(n, v);
+		for (unsigned t = 0; t < SHA1_STEPS; t++)
 			differences[n][t] =
-				v[t] ^ rotl32(v[t - 1], 5) ^ v[t - 2] ^
-				rotl32(v[t - 3] ^ v[t - 4] ^ v[t - 5], 30);
+				v[t + 5] ^ rotl32(v[t + 4], 5) ^ v[t + 3] ^
+				rotl32(v[t + 2] ^ v[t + 1] ^ v[t], 30);
 	}
 }
 
@@ -71,8 +57,8 @@ const uint32_t *sha1_dv_difference(unsigned n)
 	return differences[n];
 }
 
-/* s[0..4] are a..e. */
-static void step_forward(uint32_t s[5], unsigned t, uint32_t w)
+/* s is (a, b, c, d, e). */
+static inline void step_forward(uint32_t s[5], unsigned t, uint32_t w)
 {
 	uint32_t a = rotl32(s[0], 5) + sha1_boolean(t, s[1], s[2], s[3]) +
 		     s[4] + sha1_constant(t) + w;
@@ -84,7 +70,7 @@ static void step_forward(uint32_t s[5], unsigned t, uint32_t w)
 	s[0] = a;
 }
 
-static void step_back(uint32_t s[5], unsigned t, uint32_t w)
+static inline void step_back(uint32_t s[5], unsigned t, uint32_t w)
 {
 	uint32_t a = s[0];
 
@@ -96,45 +82,51 @@ static void step_back(uint32_t s[5], unsigned t, uint32_t w)
 	       sha1_constant(t) - w;
 }
 
-/* `state` is the one before the step at which both halves agree. */
-static bool twin_collides(unsigned n, const uint32_t state[5],
-			  const uint32_t h_out[5], const uint32_t w[SHA1_STEPS])
+/* Five steps at a time, so that words change names instead of places. */
+#define UNROLL _Pragma("GCC unroll 5")
+
+/* From before step `t` to the chaining value; one loop for each function. */
+static inline void go_back(uint32_t s[5], unsigned t, const uint32_t *w,
+			   const uint32_t *diff)
+{
+	UNROLL for (; t > 60; t--) step_back(s, t - 1, w[t - 1] ^ diff[t - 1]);
+	UNROLL for (; t > 40; t--) step_back(s, t - 1, w[t - 1] ^ diff[t - 1]);
+	UNROLL for (; t > 20; t--) step_back(s, t - 1, w[t - 1] ^ diff[t - 1]);
+	UNROLL for (; t > 0; t--) step_back(s, t - 1, w[t - 1] ^ diff[t - 1]);
+}
+
+static inline void go_forward(uint32_t s[5], unsigned t, const uint32_t *w,
+			      const uint32_t *diff)
+{
+	UNROLL for (; t < 60; t++) step_forward(s, t, w[t] ^ diff[t]);
+	UNROLL for (; t < SHA1_STEPS; t++) step_forward(s, t, w[t] ^ diff[t]);
+}
+
+void sha1_dv_twin(unsigned n, const struct sha1_trace *tr, uint32_t h_in[5],
+		  uint32_t h_out[5])
 {
 	const uint32_t *diff = sha1_dv_difference(n);
 	unsigned same = sha1_dvs[n].same_step;
-	uint32_t last[5], first[5], unequal = 0;
+	const uint32_t *a = tr->a + (same - SHA1_KEPT_FIRST);
+	uint32_t s[5] = { a[0], a[-1], rotl32(a[-2], 30), rotl32(a[-3], 30),
+			  rotl32(a[-4], 30) };
+	uint32_t r[5] = { s[0], s[1], s[2], s[3], s[4] };
 
-	memcpy(last, state, sizeof last);
-	memcpy(first, state, sizeof first);
-	for (unsigned t = same; t < SHA1_STEPS; t++)
-		step_forward(last, t, w[t] ^ diff[t]);
-	for (unsigned t = same; t-- > 0;)
-		step_back(first, t, w[t] ^ diff[t]);
-	for (unsigned i = 0; i < 5; i++)
-		unequal |= (first[i] + last[i]) ^ h_out[i];
-	return !unequal;
+	go_forward(s, same, tr->w, diff);
+	go_back(r, same, tr->w, diff);
+	for (unsigned i = 0; i < 5; i++) {
+		h_in[i] = r[i];
+		h_out[i] = r[i] + s[i];
+	}
 }
 
-bool sha1_dv_attacked(uint32_t mask, const uint32_t h[5],
-		      const uint32_t w[SHA1_STEPS])
+bool sha1_dv_attacked(uint32_t mask, const struct sha1_trace *tr)
 {
-	uint32_t s[5], at_58[5], at_65[5];
+	uint32_t h_in[5], h_out[5];
 
-	memcpy(s, h, sizeof s);
-	for (unsigned t = 0; t < SHA1_STEPS; t++) {
-		if (t == 58)
-			memcpy(at_58, s, sizeof s);
-		if (t == 65)
-			memcpy(at_65, s, sizeof s);
-		step_forward(s, t, w[t]);
-	}
-	for (unsigned i = 0; i < 5; i++)
-		s[i] += h[i];
 	for (; mask; mask &= mask - 1) {
-		unsigned n = (unsigned)__builtin_ctz(mask);
-		bool late = sha1_dvs[n].same_step == 65;
-
-		if (twin_collides(n, late ? at_65 : at_58, s, w))
+		sha1_dv_twin((unsigned)__builtin_ctz(mask), tr, h_in, h_out);
+		if (!memcmp(h_out, tr->h, sizeof h_out))
 			return true;
 	}
 	return false;
