@@ -12,6 +12,8 @@
 #include "base/buf.h"
 #include "base/stream.h"
 
+#include <string.h>
+
 struct err;
 
 #define PKT_MAX		      65520 /* LARGE_PACKET_MAX: digits and payload */
@@ -44,11 +46,16 @@ void pkt_reader_fini(struct pkt_reader *r);
  * call. */
 int pkt_read(struct pkt_reader *r, struct pkt *out, struct err *e) MUST_CHECK;
 
+/* True where the next pkt_read() needs the stream, and so may wait: the moment
+ * to send what the other side may be waiting for. */
+bool pkt_reader_is_drained(const struct pkt_reader *r);
+
 /* Up to `n` bytes of what follows, unframed; 0 at the end. */
 ssize_t pkt_reader_raw(struct pkt_reader *r, void *data, size_t n,
 		       struct err *e) MUST_CHECK;
 
-/* Into a buffer, to be written in one go. */
+/* Into a buffer, to be written in one go. A line is at most PKT_DATA_MAX bytes;
+ * more is the caller's mistake. */
 void pkt_add(struct buf *b, const void *data, size_t n);
 void pkt_addf(struct buf *b, const char *format, ...) PRINTF_LIKE(2, 3);
 void pkt_add_flush(struct buf *b);
@@ -64,3 +71,15 @@ enum sideband { SIDEBAND_NONE, SIDEBAND_SMALL, SIDEBAND_64K };
  * written raw and the others are dropped. */
 int sideband_write(struct stream *s, enum sideband kind, int band,
 		   struct span data, struct err *e) MUST_CHECK;
+
+/* A packet of `band` without content, which keeps a connection awake. */
+int sideband_write_empty(struct stream *s, int band, struct err *e) MUST_CHECK;
+
+/* Borrowed bytes for stream_writev(), which does not change them. */
+static inline struct iovec iov_of(struct span s)
+{
+	struct iovec iov = { .iov_len = s.len };
+
+	memcpy(&iov.iov_base, &s.data, sizeof s.data);
+	return iov;
+}
