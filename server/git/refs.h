@@ -56,6 +56,15 @@ const struct head *refs_head(const struct refs *r);
 /* True where some ref (or HEAD) has exactly this id. */
 bool refs_is_tip(const struct refs *r, const struct oid *id);
 
+/*
+ * One slot for what is derived from these refs (ls_refs.c keeps rendered
+ * listings there). The first refs_attach() wins: its `thing` is kept, returned
+ * by all calls from then on, and freed with the refs; a later one frees its
+ * own. refs_attached() is NULL until then.
+ */
+void *refs_attached(const struct refs *r);
+void *refs_attach(struct refs *r, void *thing, void (*free_thing)(void *));
+
 /* git-check-ref-format(1) on a full name, plus our own: at most 1,024 bytes,
  * components of at most 255. ERR_MALFORMED says which rule. */
 int ref_name_check(struct span name, struct err *e) MUST_CHECK;
