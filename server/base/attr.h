@@ -13,3 +13,11 @@
 #define CLEANUP(function) __attribute__((cleanup(function)))
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+/* Exempt from -ftrivial-auto-var-init: for what is large, on a hot path, and
+ * written before it is read. */
+#if defined(__has_attribute) && __has_attribute(uninitialized)
+#define UNINITIALIZED __attribute__((uninitialized))
+#else
+#define UNINITIALIZED
+#endif

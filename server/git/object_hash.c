@@ -6,22 +6,40 @@
  */
 #include "git/object_hash.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#include <string.h>
 
 /* A type, a space, 20 digits of 64 bits and the NUL. */
-#define HEADER_MAX (OBJECT_TYPE_MAX + 1 + 20 + 1)
+#define DIGITS_MAX 20
+#define HEADER_MAX (OBJECT_TYPE_MAX + 1 + DIGITS_MAX + 1)
+
+/* "TYPE SIZE\0" by hand: for small objects snprintf would take as long as the
+ * hashing. Returns its length, the NUL included. */
+static size_t make_header(char header[HEADER_MAX], const char *type,
+			  uint64_t size)
+{
+	char digits[DIGITS_MAX];
+	size_t len = strnlen(type, OBJECT_TYPE_MAX), n = 0;
+
+	memcpy(header, type, len);
+	header[len++] = ' ';
+	do {
+		digits[n++] = (char)('0' + size % 10);
+		size /= 10;
+	} while (size);
+	while (n)
+		header[len++] = digits[--n];
+	header[len++] = '\0';
+	return len;
+}
 
 void object_hash_init(struct object_hash *h, enum oid_kind kind,
 		      const char *type, uint64_t size)
 {
 	char header[HEADER_MAX];
-	int len = snprintf(header, sizeof header, "%.*s %" PRIu64,
-			   OBJECT_TYPE_MAX, type, size);
 
 	h->kind = kind;
 	sha1_detect_init(&h->sha1);
-	sha1_detect_update(&h->sha1, header, (size_t)len + 1);
+	sha1_detect_update(&h->sha1, header, make_header(header, type, size));
 }
 
 void object_hash_update(struct object_hash *h, const void *data, size_t len)
@@ -47,7 +65,7 @@ int object_hash_final(struct object_hash *h, struct oid *out, struct err *e)
 int object_hash_buffer(enum oid_kind kind, const char *type, const void *data,
 		       size_t len, struct oid *out, struct err *e)
 {
-	struct object_hash h;
+	struct object_hash h UNINITIALIZED;
 
 	object_hash_init(&h, kind, type, len);
 	object_hash_update(&h, data, len);

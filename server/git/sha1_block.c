@@ -4,6 +4,7 @@
  */
 #include "git/sha1_block.h"
 
+#include "base/attr.h"
 #include "base/span.h"
 
 /*
@@ -59,7 +60,7 @@ static void compress(uint32_t h[5], const unsigned char *block,
 void sha1_blocks_portable(uint32_t h[5], const unsigned char *p, size_t n,
 			  struct sha1_trace *traces)
 {
-	uint32_t made[SHA1_STEPS];
+	uint32_t made[SHA1_STEPS] UNINITIALIZED;
 
 	for (struct sha1_trace *tr = traces; tr < traces + n; tr++) {
 		compress(h, p, tr->w, made);

@@ -70,14 +70,11 @@ void sha1_detect_init(struct sha1_detect *s)
 	sha1_detect_init_engine(s, best);
 }
 
-/* A filter reads all lanes: those without a block repeat the first. */
 static void judge_queue(struct sha1_detect *s)
 {
 	uint32_t masks[SHA1_LANES];
 
-	for (unsigned i = s->queued; i < SHA1_LANES; i++)
-		memcpy(s->queue[i].w, s->queue[0].w, sizeof s->queue[i].w);
-	s->engine->filter(s->queue, masks);
+	s->engine->filter(s->queue, s->queued, masks);
 	for (unsigned i = 0; i < s->queued; i++)
 		if (masks[i])
 			s->attacked |= sha1_dv_attacked(masks[i], s->queue + i);

@@ -5,6 +5,7 @@
  */
 #include "git/sha1_filter.h"
 
+#include "base/attr.h"
 #include "git/sha1_conditions.h"
 
 #include <string.h>
@@ -19,12 +20,12 @@ typedef uint32_t half_lanes __attribute__((vector_size(2 * SHA1_LANES)));
 #define SHUFFLE __builtin_shufflevector
 
 /* Words t..t+3 of blocks i and i + 4 side by side. */
-#define LOAD_PAIR(out, i, t)                                           \
-	do {                                                           \
-		half_lanes low_, high_;                                \
-		memcpy(&low_, traces[i].w + (t), sizeof low_);         \
-		memcpy(&high_, traces[(i) + 4].w + (t), sizeof high_); \
-		(out) = SHUFFLE(low_, high_, 0, 1, 2, 3, 4, 5, 6, 7);  \
+#define LOAD_PAIR(out, i, t)                                          \
+	do {                                                          \
+		half_lanes low_, high_;                               \
+		memcpy(&low_, lane[i]->w + (t), sizeof low_);         \
+		memcpy(&high_, lane[(i) + 4]->w + (t), sizeof high_); \
+		(out) = SHUFFLE(low_, high_, 0, 1, 2, 3, 4, 5, 6, 7); \
 	} while (0)
 
 /* Interleave words or pairs of words of two such registers. */
@@ -78,19 +79,23 @@ static const lanes condition_vectors[] = { SHA1_CONDITIONS(EIGHT_TIMES) };
 			    : (lanes)BITS_DIFFER(t, b, u, c)) & \
 		     *mask++;
 
-#define DEFINE_FILTER(name)                                   \
-	void name(const struct sha1_trace traces[SHA1_LANES], \
-		  uint32_t masks[SHA1_LANES])                 \
-	{                                                     \
-		const lanes *mask = condition_vectors;        \
-		lanes w[WORDS], live, dead[2] = { { 0 } };    \
-                                                              \
-		__asm__("" : "+r"(mask));                     \
-		for (unsigned t = 0; t < WORDS; t += 4)       \
-			TRANSPOSE(w + t, FIRST_WORD + t);     \
-		SHA1_CONDITIONS(JUDGE)                        \
-		live = ~(dead[0] | dead[1]);                  \
-		memcpy(masks, &live, sizeof live);            \
+/* Lanes without a block repeat the first. */
+#define DEFINE_FILTER(name)                                              \
+	void name(const struct sha1_trace *traces, unsigned n,           \
+		  uint32_t masks[SHA1_LANES])                            \
+	{                                                                \
+		const struct sha1_trace *lane[SHA1_LANES];               \
+		const lanes *mask = condition_vectors;                   \
+		lanes w[WORDS] UNINITIALIZED, live, dead[2] = { { 0 } }; \
+                                                                         \
+		for (unsigned i = 0; i < SHA1_LANES; i++)                \
+			lane[i] = traces + (i < n ? i : 0);              \
+		__asm__("" : "+r"(mask));                                \
+		for (unsigned t = 0; t < WORDS; t += 4)                  \
+			TRANSPOSE(w + t, FIRST_WORD + t);                \
+		SHA1_CONDITIONS(JUDGE)                                   \
+		live = ~(dead[0] | dead[1]);                             \
+		memcpy(masks, &live, sizeof live);                       \
 	}
 
 DEFINE_FILTER(sha1_filter_portable)

@@ -16,10 +16,9 @@
 /* Blocks are judged by eights, one in each lane of a vector register. */
 #define SHA1_LANES 8
 
-/* For each trace the vectors it may follow, bit n for vector n. All eight must
- * have been written once; the caller ignores the masks that it does not need.
- */
-typedef void sha1_filter_fn(const struct sha1_trace traces[SHA1_LANES],
+/* For each of `n` traces, 1 to 8, the vectors its block may follow, bit k for
+ * vector k. All eight masks are written; those from `n` on mean nothing. */
+typedef void sha1_filter_fn(const struct sha1_trace *traces, unsigned n,
 			    uint32_t masks[SHA1_LANES]);
 
 sha1_filter_fn sha1_filter_portable;
