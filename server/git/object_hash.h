@@ -6,8 +6,9 @@
  * same ids as any SHA-1, and refuses an object whose bytes are half of a
  * collision made by one of the known attacks. Such an object must not be
  * stored: its twin would have the same id.
- * Ownership: a struct object_hash is a plain value without resources; it may
- * be copied (the copy goes on from the same place) and left without a final.
+ * Ownership: a struct object_hash is a plain value of 3.4 kB without
+ * resources; it may be copied (the copy goes on from the same place) and left
+ * without a final.
  * Threads: any, for different structs. Limits: none, sizes are 64 bits.
  */
 #pragma once

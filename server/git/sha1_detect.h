@@ -7,7 +7,7 @@
  * M. Stevens, "Counter-cryptanalysis" (CRYPTO 2013); M. Stevens and
  * D. Shumow, "Speeding up detection of SHA-1 collision attacks using
  * unavoidable attack conditions" (USENIX Security 2017). An innocent input is
- * taken for an attack with a probability of 2^-155 per block.
+ * taken for an attack with a probability below 2^-155 per block.
  * Blocks are hashed one by one and judged by eights, with the SHA extensions
  * and AVX2 where the processor has them.
  * Threads: any, for different structs; a struct is a plain value of 3.4 kB.

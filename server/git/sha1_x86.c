@@ -4,6 +4,8 @@
  * They hold (a, b, c, d) and four message words in one register, the first of
  * them in the highest lane, and do four steps at once; the messages are
  * expanded four words at a time too, so that a trace costs only its stores.
+ * They have no AVX encoding: code with wide registers between them is slowed
+ * down a hundredfold on some processors, so the filter stays apart.
  * Format: Intel 64 and IA-32 Architectures Software Developer's Manual,
  * volume 2, SHA1RNDS4, SHA1NEXTE, SHA1MSG1, SHA1MSG2.
  */

@@ -110,10 +110,10 @@ struct trail {
 	uint32_t one[SHA1_STEPS + 1], two[SHA1_STEPS + 1]; /* a(t) of both */
 };
 
-#define TRAIL_STEPS 20
-#define TRAIL_MARGIN \
-	9	  /* what the last steps leave uncorrected does not count */
-#define TRAILS 60 /* of each vector at each place */
+/* What a trail leaves uncorrected in its last steps says nothing about it. */
+#define TRAIL_STEPS  20
+#define TRAIL_MARGIN 9
+#define TRAILS	     60 /* of each vector at each place */
 
 /* Is `d` a sum of plus or minus 2^b for all bits b of `bits`? */
 static bool is_signed_sum(uint32_t d, uint32_t bits)
