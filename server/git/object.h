@@ -56,8 +56,12 @@ struct tree_entry {
 	struct oid id;
 };
 
-#define MODE_IS_TREE(mode)    (((mode)&0170000) == 0040000)
-#define MODE_IS_GITLINK(mode) (((mode)&0170000) == 0160000)
+#define MODE_TYPE(mode)	   ((mode)&0170000)
+#define MODE_IS_TREE(mode) (MODE_TYPE(mode) == 0040000)
+/* A commit of another repository; git takes any odd type for one. */
+#define MODE_IS_GITLINK(mode)                                 \
+	(!MODE_IS_TREE(mode) && MODE_TYPE(mode) != 0100000 && \
+	 MODE_TYPE(mode) != 0120000)
 
 /* Take the next entry off the front of a tree: 1; at the end 0; -1 with
  * ERR_CORRUPT. */
