@@ -31,9 +31,19 @@ struct objects *objects_open(const char *objects_dir, enum oid_kind kind,
 struct objects *objects_get(struct objects *o);
 struct objects *objects_put(struct objects *o);
 
-/* False once packs came or went on disk, judged by stat(2) as design D2 says
- * (a signature too young to trust counts as changed). */
+/* The packs of `o`, shared, with one more behind them: what a quarantine holds
+ * beside what is there. Takes a reference of its own to `extra`. */
+struct objects *objects_plus(struct objects *o, struct pack *extra,
+			     struct err *e) MUST_CHECK;
+
+/* False once packs or alternates came or went on disk, judged by stat(2) as
+ * design D2 says (a signature too young to trust counts as changed), and once
+ * a pack was found damaged that may have been mended since. */
 bool objects_fresh(const struct objects *o);
+
+/* How many packs, from the first, two views have in common. Up to there a pack
+ * and an object have the same number in both. */
+uint32_t objects_same_prefix(const struct objects *a, const struct objects *b);
 
 enum oid_kind objects_kind(const struct objects *o);
 const char *objects_dir(const struct objects *o);
@@ -42,13 +52,18 @@ struct pack *objects_pack(const struct objects *o, uint32_t pack);
 
 /* Where an object lies. */
 struct object_at {
-	uint32_t pack;	 /* OBJECT_LOOSE: not in a pack */
+	uint32_t pack;	 /* OBJECT_LOOSE: not in a pack of this view */
 	uint32_t pos;	 /* position in the pack's index */
 	uint64_t offset; /* of the entry in the pack */
 };
 #define OBJECT_LOOSE UINT32_MAX
 
-/* 1 found; 0 not there; -1 damaged. Packs first, in order, then loose. */
+/*
+ * 1 found; 0 not there; -1 damaged (or something is, that may have held it).
+ * Packs first, in order, then loose, then packs that came after the view was
+ * opened (stock git may have packed what was loose): those count as loose too,
+ * so that the numbers of a view never change. Only ids find such objects.
+ */
 int objects_find(const struct objects *o, const struct oid *id,
 		 struct object_at *out, struct err *e) MUST_CHECK;
 
@@ -57,6 +72,7 @@ int objects_find(const struct objects *o, const struct oid *id,
  * order of its index. An object in several packs has the number that
  * objects_find() leads to.
  */
+/* UINT32_MAX for a loose one. */
 uint32_t objects_number(const struct objects *o, const struct object_at *at);
 uint32_t objects_total(const struct objects *o); /* one past the last number */
 void objects_by_number(const struct objects *o, uint32_t number,
@@ -72,7 +88,8 @@ struct object_reader *object_reader_new(struct objects *o, size_t cache_bytes,
 struct object_reader *object_reader_free(struct object_reader *r);
 
 /* The whole object, deltas resolved; `max` bytes at most (ERR_LIMIT). An
- * absent object is ERR_NOT_FOUND. The caller calls object_fini(). */
+ * absent object is ERR_NOT_FOUND. Where a copy is damaged another one is taken
+ * if there is one, else ERR_CORRUPT. The caller calls object_fini(). */
 int object_read(struct object_reader *r, const struct oid *id, size_t max,
 		struct object *out, struct err *e) MUST_CHECK;
 int object_read_at(struct object_reader *r, const struct object_at *at,

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How object_reader.c and object_chain.c share a reader; no one else's.
+ * Threads: one at a time.
+ */
+#pragma once
+
+#include "base/attr.h"
+#include "git/base_cache.h"
+#include "git/objects_view.h"
+
+#include <zlib.h>
+
+struct libdeflate_decompressor;
+
+/* One delta on the way down. */
+struct link {
+	struct pack *pack; /* NULL: the object is loose */
+	uint64_t offset;
+	uint64_t size; /* inflated */
+	struct span data;
+};
+
+/* Where a chain ends: a whole object. */
+struct root {
+	struct link at;
+	enum object_type type;
+	const struct object *cached; /* instead of an entry; borrowed */
+	struct oid loose;	     /* the object, where `at.pack` is NULL */
+};
+
+struct object_reader {
+	struct objects *objects;
+	struct objects *newer; /* the last one that was needed, or NULL */
+	struct libdeflate_decompressor *inflater;
+	z_stream stream; /* for the first bytes of a delta */
+	bool has_stream;
+	size_t taken; /* bytes the last entry's stream took in its pack */
+	struct base_cache cache;
+	uint32_t last_pack; /* where the last object was found */
+	struct link *chain; /* from what is wanted to the root, without it */
+	size_t n_chain;
+	size_t chain_cap;
+};
+
+/* Write down the chain that begins at pack and offset of `l`. */
+int chain_descend(struct object_reader *r, struct link l, struct root *root,
+		  struct err *e) MUST_CHECK;
+
+/* Apply what chain_descend() wrote down; the result has `max` bytes at most.
+ * Afterwards `taken` is of the entry it began at, 0 where that was cached. */
+int chain_ascend(struct object_reader *r, const struct root *root, size_t max,
+		 struct object *out, struct err *e) MUST_CHECK;
+
+/* The size that the delta at `l` results in. */
+int chain_size(struct object_reader *r, const struct link *l,
+	       uint64_t *size_out, struct err *e) MUST_CHECK;
+
+/* The loose object, from whichever directory has it. ERR_NOT_FOUND. */
+int reader_loose(const struct object_reader *r, const struct oid *id,
+		 size_t max, struct object *out, struct err *e) MUST_CHECK;
+
+/* ERR_CORRUPT with the file and the place. -1. */
+int entry_damaged(const struct pack *p, uint64_t offset, const char *how,
+		  struct err *e);
