@@ -23,14 +23,14 @@
 
 struct err;
 struct outbox;
-struct state_store; /* store/state.h: which hooks there are */
+struct hook_set; /* hooks/hook_set.h */
 
 #define OUTBOX_LOG_MAX 50
 
 struct outbox_options {
 	const char *data_dir;
-	const char *daemon_id; /* whose staged events these are */
-	struct state_store *states;
+	const char *daemon_id;	/* whose staged events these are */
+	struct hook_set *hooks; /* the set in force; a reference is taken */
 	/* The present value of a ref for recovery and start events: 1 and
 	 * `*out`; 0 where it does not exist; -1. */
 	int (*ref_value)(void *arg, const char *repo, const char *ref,
@@ -64,6 +64,10 @@ int outbox_stage(struct outbox *o, struct event *events, size_t n,
 /* The refs of events with `happened[i]` have moved; the others are dropped.
  * Delivery begins at once. */
 void outbox_release(struct outbox_ticket *t, const bool *happened);
+
+/* Swap the set in force: hooks that changed or came back are tried again at
+ * once, events of those that are gone are dropped. */
+void outbox_set_hooks(struct outbox *o, struct hook_set *hooks);
 
 /* What one hook answered, or that it has not. */
 struct outbox_answer {
