@@ -6,7 +6,8 @@
  * so a push invalidates nothing; who may ask is decided before the look-up,
  * every time. A miss that is already being computed is joined, not repeated.
  * Owns: unlinked files in `dir` (O_TMPFILE), so a crash leaves nothing.
- * Limits: never grows past `max_bytes`; least recently used goes first.
+ * Limits: never grows past `max_bytes`; least recently used goes first. One
+ * response takes half of it at most.
  * Threads: any.
  */
 #pragma once
@@ -40,6 +41,9 @@ struct pack_cache_entry *pack_cache_get(struct pack_cache *c,
 					bool *is_writer_out);
 void pack_cache_put(struct pack_cache_entry *entry);
 
+/* -1 where there is no room on disk or in the cache, or the response is too
+ * large: the entry is dropped, whoever reads it goes on without it, and so
+ * should the caller; no reason to fail the response. */
 int pack_cache_append(struct pack_cache_entry *entry, struct span data,
 		      struct err *e) MUST_CHECK;
 void pack_cache_finish(struct pack_cache_entry *entry, bool is_complete);

@@ -71,14 +71,3 @@ void pack_plan_stats(const struct pack_plan *p, struct pack_plan_stats *out);
 int pack_emit(struct pack_plan *p,
 	      int (*write)(void *arg, struct span piece, struct err *e),
 	      void *arg, struct err *e) MUST_CHECK;
-
-/*
- * Is every one of `ids` reachable from the refs that `is_visible` admits (the
- * refs themselves included)? For wants and for connectivity. Answered by tip
- * comparison, then the commit graph, then reachability bitmaps that are built
- * when first needed and kept up incrementally. 1; 0 with `*missing_out` the
- * first one that is not; -1.
- */
-int reach_check(struct snapshot *s, const struct oid *ids, size_t n,
-		bool (*is_visible)(void *arg, const char *ref_name), void *arg,
-		struct oid *missing_out, struct err *e) MUST_CHECK;

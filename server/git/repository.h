@@ -17,6 +17,7 @@
 struct err;
 struct graph;
 struct objects;
+struct reach;
 struct refs;
 struct repo_config; /* git/repo_config.h */
 struct repository;
@@ -48,6 +49,10 @@ const struct repo_config *snapshot_config(const struct snapshot *s);
 
 /* The commits in memory; shared by all snapshots of the repository. */
 struct graph *repository_graph(struct repository *r);
+
+/* What is kept of reachability (git/reach.h); shared like the graph. It counts
+ * in repository_memory() and goes with repository_trim(). */
+struct reach *repository_reach(struct repository *r);
 
 /* Make a bare repository as git init does, HEAD at `refs/heads/BRANCH`, with
  * our defaults in its config (conformance: capabilities). ERR_CONFLICT where
