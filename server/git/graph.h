@@ -26,12 +26,21 @@ struct graph_node {
 	struct oid tree;
 	int64_t date;
 	uint32_t generation;
-	uint32_t n_parents;
+	uint32_t n_parents;	 /* 0 where the repository itself is shallow */
 	const uint32_t *parents; /* numbers */
+	bool is_shallow;	 /* it has parents, but not here */
 };
 
+/* Reads `git_dir`/shallow; where that is malformed, every load says so. NULL
+ * out of memory. */
 struct graph *graph_new(const char *git_dir, enum oid_kind kind) MUST_CHECK;
 struct graph *graph_free(struct graph *g);
+
+/* False once the `shallow` file is not as it was read: the owner then makes a
+ * new graph, as nodes never change. */
+bool graph_fresh(const struct graph *g);
+/* The ids in the `shallow` file, ascending; for advertisements. */
+const struct oid *graph_shallow(const struct graph *g, size_t *n_out);
 
 /* The commit's number, loading it and its ancestors where needed.
  * ERR_NOT_FOUND: absent or its history is; ERR_CONFLICT: not a commit. */
@@ -70,8 +79,12 @@ int graph_all_meet(const struct graph *g, const uint32_t *wants, size_t n_wants,
  * Where history is cut for a client. Adds to `boundary` the commits it must
  * take as shallow, to `inside` all commits it may have (boundary included).
  * depth: `depth` commits from each want, counted along every path (at least 1).
+ * As git: the last ones are boundary also where they are roots.
  * since/not: all commits from the wants that are not older than `since` (0: no
- * such limit) nor reachable from `not_tips`.
+ * such limit) nor reachable from `not_tips`; boundary are those with a parent
+ * outside. `inside` stays as it was where no commit is selected, which git
+ * makes an error.
+ * Commits that are shallow in the repository itself are boundary in both.
  */
 int graph_cut_depth(const struct graph *g, const uint32_t *wants, size_t n,
 		    uint64_t depth, struct commit_set *boundary,

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The `shallow` file of a repository: commits whose parents it does not have.
+ * Format: gitformat-shallow; one id a line. Threads: immutable once read.
+ */
+#pragma once
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "base/files.h"
+#include "git/oid.h"
+
+struct shallow_list {
+	char *path;
+	struct file_sig sig;
+	struct oid *ids; /* ascending */
+	size_t n;
+	struct err why; /* code ERR_OK, or why the file could not be read */
+};
+
+/* A file that is not there is an empty list. -1 only out of memory. */
+int shallow_read(struct shallow_list *s, const char *git_dir,
+		 enum oid_kind kind) MUST_CHECK;
+void shallow_fini(struct shallow_list *s);
+
+bool shallow_has(const struct shallow_list *s, const struct oid *id);
+/* False once the file is another one. */
+bool shallow_fresh(const struct shallow_list *s);
