@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Shallow boundaries. The graph says where a depth or a date cuts history; here
+ * that is compared with what the client said it has, and with the commits at
+ * which the repository itself ends (its `shallow` file), which the client must
+ * know of as soon as it gets them.
+ */
+#include "git/shallow_info.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/files.h"
+#include "git/fetch_request.h"
+#include "git/objects.h"
+#include "git/pktline.h"
+#include "git/repository.h"
+#include "git/upload_session.h"
+
+#include <stdlib.h>
+
+/* The repository's `shallow` file: 41 bytes a commit. */
+#define SHALLOW_FILE_MAX ((size_t)64 << 20)
+
+void shallow_info_fini(struct shallow_info *i)
+{
+	oid_set_fini(&i->told);
+	oid_set_fini(&i->untold);
+	oid_set_fini(&i->more_wants);
+	commit_set_fini(&i->shallow);
+	commit_set_fini(&i->unshallow);
+}
+
+/* What one computation needs besides its result. */
+struct work {
+	struct oid_set ours;   /* where the repository's history ends */
+	struct oid_set client; /* client's shallow commits that may count */
+	uint32_t *heads;
+	size_t n_heads;
+	struct commit_set boundary, inside;
+};
+
+static void work_fini(struct work *w)
+{
+	oid_set_fini(&w->ours);
+	oid_set_fini(&w->client);
+	free(w->heads);
+	commit_set_fini(&w->boundary);
+	commit_set_fini(&w->inside);
+}
+
+/* The ids in the repository's `shallow` file, none where there is none. */
+static int read_ours(struct upload *u, struct oid_set *out, struct err *e)
+{
+	CLEANUP(freep) char *path = NULL;
+	CLEANUP(buf_fini) struct buf content = BUF_INIT;
+	struct span rest, line;
+	struct oid id;
+
+	path = path_join(repository_dir(u->repository), "shallow");
+	if (!path)
+		return err_nomem(e);
+	buf_init_max(&content, SHALLOW_FILE_MAX);
+	if (file_read(path, SHALLOW_FILE_MAX, &content, e) < 0)
+		return e->code == ERR_NOT_FOUND ? 0 : -1;
+	rest = buf_span(&content);
+	while (span_word(&rest, '\n', &line)) {
+		if (!line.len)
+			continue;
+		if (!oid_parse(line, objects_kind(u->objects), &id))
+			return err_set(e, ERR_CORRUPT, "%s: bad shallow line",
+				       path);
+		if (oid_set_add(out, &id, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* The commit that `id` leads to: 1; 0 where there is none, or its history is
+ * missing; -1. */
+static int commit_of(struct upload *u, const struct oid *id,
+		     uint32_t *number_out, struct err *e)
+{
+	enum object_type type;
+	struct oid peeled;
+
+	*number_out = graph_lookup(u->graph, id);
+	if (*number_out != GRAPH_NONE)
+		return 1;
+	if (object_peel(u->reader, id, &peeled, &type, e) < 0)
+		return e->code == ERR_NOT_FOUND ? 0 : -1;
+	if (type != OBJECT_COMMIT)
+		return 0;
+	if (graph_load(u->graph, u->reader, &peeled, number_out, e) < 0)
+		return e->code == ERR_NOT_FOUND ? 0 : -1;
+	return 1;
+}
+
+int commits_of(struct upload *u, const struct oid_set *ids,
+	       uint32_t **numbers_out, size_t *n_out, struct err *e)
+{
+	CLEANUP(freep) uint32_t *numbers = NULL;
+	size_t n = 0;
+
+	numbers = calloc(ids->n + 1, sizeof *numbers);
+	if (!numbers)
+		return err_nomem(e);
+	for (size_t i = 0; i < ids->n; i++) {
+		int rc = commit_of(u, &ids->items[i], &numbers[n], e);
+
+		if (rc < 0)
+			return -1;
+		n += rc > 0;
+	}
+	*numbers_out = TAKE(numbers);
+	*n_out = n;
+	return 0;
+}
+
+/* The smallest member from `from` on, or GRAPH_NONE. */
+static uint32_t next_member(const struct commit_set *s, uint32_t from)
+{
+	size_t word = from / 64;
+	uint64_t bits;
+
+	if (word >= s->n_words)
+		return GRAPH_NONE;
+	bits = s->words[word] >> (from % 64) << (from % 64);
+	while (!bits) {
+		if (++word >= s->n_words)
+			return GRAPH_NONE;
+		bits = s->words[word];
+	}
+	return (uint32_t)(word * 64) + (uint32_t)__builtin_ctzll(bits);
+}
+
+int commit_set_ids(const struct graph *g, const struct commit_set *s,
+		   struct oid_set *out, struct err *e)
+{
+	for (uint32_t n = next_member(s, 0); n != GRAPH_NONE;
+	     n = next_member(s, n + 1))
+		if (oid_set_add(out, &graph_node(g, n)->id, e) < 0)
+			return -1;
+	return 0;
+}
+
+/* The client's shallow commits that it may have more of: all where we do not
+ * judge by what is visible, else those that are. */
+static int find_client(struct upload *u, const struct fetch_request *q,
+		       struct work *w, struct err *e)
+{
+	for (size_t i = 0; i < q->shallows.n; i++) {
+		const struct oid *id = &q->shallows.items[i];
+		int rc = fetch_request_may_see(u, id, e);
+
+		if (rc > 0)
+			rc = oid_set_add(&w->client, id, e);
+		if (rc < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Where the repository ends inside what the client gets, it ends there too. */
+static int add_ours(struct upload *u, struct work *w, struct err *e)
+{
+	for (size_t i = 0; i < w->ours.n; i++) {
+		uint32_t n = graph_lookup(u->graph, &w->ours.items[i]);
+
+		if (n != GRAPH_NONE && commit_set_has(&w->inside, n) &&
+		    commit_set_add(&w->boundary, n, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int cut_by_rev(struct upload *u, const struct fetch_request *q,
+		      struct work *w, struct err *e)
+{
+	CLEANUP(freep) uint32_t *not_tips = NULL;
+	size_t n_not;
+
+	if (commits_of(u, &q->not_ids, &not_tips, &n_not, e) < 0)
+		return -1;
+	if (graph_cut_rev(u->graph, w->heads, w->n_heads, q->since, not_tips,
+			  n_not, &w->boundary, &w->inside, e) < 0)
+		return -1;
+	if (next_member(&w->inside, 0) == GRAPH_NONE)
+		return err_set(e, ERR_MALFORMED,
+			       "no commits selected for shallow requests");
+	return 0;
+}
+
+static int cut(struct upload *u, const struct fetch_request *q, struct work *w,
+	       struct err *e)
+{
+	bool is_by_rev = q->since || q->not_ids.n;
+	bool is_relative =
+		q->is_relative && q->depth && q->depth != DEPTH_INFINITE;
+	uint64_t depth = q->depth ? (uint64_t)q->depth : DEPTH_INFINITE;
+	int rc;
+
+	if (commits_of(u, is_relative ? &w->client : &q->wants, &w->heads,
+		       &w->n_heads, e) < 0)
+		return -1;
+	if (is_by_rev)
+		rc = cut_by_rev(u, q, w, e);
+	else /* relative: counted from below the commits that are there */
+		rc = graph_cut_depth(u->graph, w->heads, w->n_heads,
+				     depth + is_relative, &w->boundary,
+				     &w->inside, e);
+	return rc < 0 ? -1 : add_ours(u, w, e);
+}
+
+/* A commit that was shallow and is not any more: its parents travel. */
+static int unshallow(struct upload *u, struct shallow_info *i, uint32_t number,
+		     struct err *e)
+{
+	const struct graph_node *node = graph_node(u->graph, number);
+
+	if (oid_set_add(&i->untold, &node->id, e) < 0 ||
+	    commit_set_add(&i->unshallow, number, e) < 0)
+		return -1;
+	for (uint32_t p = 0; p < node->n_parents; p++) {
+		const struct oid *id =
+			&graph_node(u->graph, node->parents[p])->id;
+
+		if (oid_set_add(&i->more_wants, id, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Everything the client had as shallow, or stays so. */
+static int sort_client(struct upload *u, const struct fetch_request *q,
+		       const struct work *w, struct shallow_info *i,
+		       struct err *e)
+{
+	bool is_whole = q->depth == DEPTH_INFINITE && !w->ours.n;
+
+	for (size_t c = 0; c < q->shallows.n; c++) {
+		const struct oid *id = &q->shallows.items[c];
+		uint32_t n = GRAPH_NONE;
+		bool is_inside;
+		int rc = commit_of(u, id, &n, e);
+
+		if (rc < 0)
+			return -1;
+		if (!rc)
+			continue;
+		is_inside = is_whole ? oid_set_has(&w->client, id)
+				     : commit_set_has(&w->inside, n) &&
+					       !commit_set_has(&w->boundary, n);
+		if (fetch_request_deepens(q) && is_inside)
+			rc = unshallow(u, i, n, e);
+		else
+			rc = commit_set_add(&i->shallow, n, e);
+		if (rc < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int tell_boundary(struct upload *u, const struct fetch_request *q,
+			 const struct work *w, struct shallow_info *i,
+			 struct err *e)
+{
+	for (uint32_t n = next_member(&w->boundary, 0); n != GRAPH_NONE;
+	     n = next_member(&w->boundary, n + 1)) {
+		const struct oid *id = &graph_node(u->graph, n)->id;
+
+		if (commit_set_add(&i->shallow, n, e) < 0)
+			return -1;
+		if (!oid_set_has(&q->shallows, id) &&
+		    oid_set_add(&i->told, id, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int shallow_info_compute(struct upload *u, const struct fetch_request *q,
+			 struct shallow_info *out, struct err *e)
+{
+	CLEANUP(work_fini) struct work w = { 0 };
+	bool deepens = fetch_request_deepens(q);
+
+	if (read_ours(u, &w.ours, e) < 0)
+		return -1;
+	/* Versions 0 and 1 have advertised the repository's own. */
+	out->has_lines = deepens || (u->options->version == 2 &&
+				     (q->shallows.n || w.ours.n));
+	if (!deepens && !q->shallows.n && !w.ours.n)
+		return 0;
+	if (deepens && find_client(u, q, &w, e) < 0)
+		return -1;
+	if ((deepens || w.ours.n) && cut(u, q, &w, e) < 0)
+		return -1;
+	if (sort_client(u, q, &w, out, e) < 0)
+		return -1;
+	return tell_boundary(u, q, &w, out, e);
+}
+
+void shallow_info_add(struct upload *u, const struct shallow_info *i)
+{
+	char hex[OID_MAX_HEX + 1];
+
+	for (size_t n = 0; n < i->told.n; n++)
+		upload_addf(u, "shallow %s", oid_hex(&i->told.items[n], hex));
+	for (size_t n = 0; n < i->untold.n; n++)
+		upload_addf(u, "unshallow %s",
+			    oid_hex(&i->untold.items[n], hex));
+}
+
+int shallow_info_advertise(struct upload *u, struct buf *out, struct err *e)
+{
+	CLEANUP(oid_set_fini) struct oid_set ours = { 0 };
+	char hex[OID_MAX_HEX + 1];
+
+	if (read_ours(u, &ours, e) < 0)
+		return -1;
+	for (size_t i = 0; i < ours.n; i++)
+		pkt_addf(out, "shallow %s\n", oid_hex(&ours.items[i], hex));
+	return 0;
+}
