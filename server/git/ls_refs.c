@@ -86,11 +86,9 @@ int ls_refs_advertise(struct upload *u, struct err *e)
 		pkt_addf(&u->out, "version 1\n");
 	add_first(u, &next);
 	if (ref_listing_slice(u->listing, REF_STYLE_V0, next,
-			      refs_count(u->refs), &spans[0], e) < 0 ||
-	    shallow_info_advertise(u, &tail, e) < 0) {
-		buf_fini(&tail);
+			      refs_count(u->refs), &spans[0], e) < 0)
 		return -1;
-	}
+	shallow_info_advertise(u, &tail);
 	pkt_add_flush(&tail);
 	spans[1] = buf_span(&tail);
 	rc = buf_check(&tail, e);

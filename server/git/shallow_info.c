@@ -1,26 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Shallow boundaries. The graph says where a depth or a date cuts history; here
- * that is compared with what the client said it has, and with the commits at
- * which the repository itself ends (its `shallow` file), which the client must
- * know of as soon as it gets them.
+ * that is compared with what the client said it has. Where the repository
+ * itself is shallow, the graph counts that as a cut like any other.
  */
 #include "git/shallow_info.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "base/files.h"
 #include "git/fetch_request.h"
 #include "git/objects.h"
 #include "git/pktline.h"
-#include "git/repository.h"
 #include "git/upload_session.h"
 
 #include <stdlib.h>
-
-/* The repository's `shallow` file: 41 bytes a commit. */
-#define SHALLOW_FILE_MAX ((size_t)64 << 20)
 
 void shallow_info_fini(struct shallow_info *i)
 {
@@ -33,7 +27,7 @@ void shallow_info_fini(struct shallow_info *i)
 
 /* What one computation needs besides its result. */
 struct work {
-	struct oid_set ours;   /* where the repository's history ends */
+	bool is_cut_off;       /* the repository itself is shallow */
 	struct oid_set client; /* client's shallow commits that may count */
 	uint32_t *heads;
 	size_t n_heads;
@@ -42,38 +36,18 @@ struct work {
 
 static void work_fini(struct work *w)
 {
-	oid_set_fini(&w->ours);
 	oid_set_fini(&w->client);
 	free(w->heads);
 	commit_set_fini(&w->boundary);
 	commit_set_fini(&w->inside);
 }
 
-/* The ids in the repository's `shallow` file, none where there is none. */
-static int read_ours(struct upload *u, struct oid_set *out, struct err *e)
+static bool is_cut_off(const struct upload *u)
 {
-	CLEANUP(freep) char *path = NULL;
-	CLEANUP(buf_fini) struct buf content = BUF_INIT;
-	struct span rest, line;
-	struct oid id;
+	size_t n;
 
-	path = path_join(repository_dir(u->repository), "shallow");
-	if (!path)
-		return err_nomem(e);
-	buf_init_max(&content, SHALLOW_FILE_MAX);
-	if (file_read(path, SHALLOW_FILE_MAX, &content, e) < 0)
-		return e->code == ERR_NOT_FOUND ? 0 : -1;
-	rest = buf_span(&content);
-	while (span_word(&rest, '\n', &line)) {
-		if (!line.len)
-			continue;
-		if (!oid_parse(line, objects_kind(u->objects), &id))
-			return err_set(e, ERR_CORRUPT, "%s: bad shallow line",
-				       path);
-		if (oid_set_add(out, &id, e) < 0)
-			return -1;
-	}
-	return 0;
+	graph_shallow(u->graph, &n);
+	return n > 0;
 }
 
 /* The commit that `id` leads to: 1; 0 where there is none, or its history is
@@ -161,19 +135,6 @@ static int find_client(struct upload *u, const struct fetch_request *q,
 	return 0;
 }
 
-/* Where the repository ends inside what the client gets, it ends there too. */
-static int add_ours(struct upload *u, struct work *w, struct err *e)
-{
-	for (size_t i = 0; i < w->ours.n; i++) {
-		uint32_t n = graph_lookup(u->graph, &w->ours.items[i]);
-
-		if (n != GRAPH_NONE && commit_set_has(&w->inside, n) &&
-		    commit_set_add(&w->boundary, n, e) < 0)
-			return -1;
-	}
-	return 0;
-}
-
 static int cut_by_rev(struct upload *u, const struct fetch_request *q,
 		      struct work *w, struct err *e)
 {
@@ -209,7 +170,7 @@ static int cut(struct upload *u, const struct fetch_request *q, struct work *w,
 		rc = graph_cut_depth(u->graph, w->heads, w->n_heads,
 				     depth + is_relative, &w->boundary,
 				     &w->inside, e);
-	return rc < 0 ? -1 : add_ours(u, w, e);
+	return rc;
 }
 
 /* A commit that was shallow and is not any more: its parents travel. */
@@ -236,7 +197,7 @@ static int sort_client(struct upload *u, const struct fetch_request *q,
 		       const struct work *w, struct shallow_info *i,
 		       struct err *e)
 {
-	bool is_whole = q->depth == DEPTH_INFINITE && !w->ours.n;
+	bool is_whole = q->depth == DEPTH_INFINITE && !w->is_cut_off;
 
 	for (size_t c = 0; c < q->shallows.n; c++) {
 		const struct oid *id = &q->shallows.items[c];
@@ -284,16 +245,15 @@ int shallow_info_compute(struct upload *u, const struct fetch_request *q,
 	CLEANUP(work_fini) struct work w = { 0 };
 	bool deepens = fetch_request_deepens(q);
 
-	if (read_ours(u, &w.ours, e) < 0)
-		return -1;
+	w.is_cut_off = is_cut_off(u);
 	/* Versions 0 and 1 have advertised the repository's own. */
 	out->has_lines = deepens || (u->options->version == 2 &&
-				     (q->shallows.n || w.ours.n));
-	if (!deepens && !q->shallows.n && !w.ours.n)
+				     (q->shallows.n || w.is_cut_off));
+	if (!deepens && !q->shallows.n && !w.is_cut_off)
 		return 0;
 	if (deepens && find_client(u, q, &w, e) < 0)
 		return -1;
-	if ((deepens || w.ours.n) && cut(u, q, &w, e) < 0)
+	if ((deepens || w.is_cut_off) && cut(u, q, &w, e) < 0)
 		return -1;
 	if (sort_client(u, q, &w, out, e) < 0)
 		return -1;
@@ -311,14 +271,13 @@ void shallow_info_add(struct upload *u, const struct shallow_info *i)
 			    oid_hex(&i->untold.items[n], hex));
 }
 
-int shallow_info_advertise(struct upload *u, struct buf *out, struct err *e)
+void shallow_info_advertise(const struct upload *u, struct buf *out)
 {
-	CLEANUP(oid_set_fini) struct oid_set ours = { 0 };
+	const struct oid *ours;
 	char hex[OID_MAX_HEX + 1];
+	size_t n;
 
-	if (read_ours(u, &ours, e) < 0)
-		return -1;
-	for (size_t i = 0; i < ours.n; i++)
-		pkt_addf(out, "shallow %s\n", oid_hex(&ours.items[i], hex));
-	return 0;
+	ours = graph_shallow(u->graph, &n);
+	for (size_t i = 0; i < n; i++)
+		pkt_addf(out, "shallow %s\n", oid_hex(&ours[i], hex));
 }

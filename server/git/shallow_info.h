@@ -36,8 +36,7 @@ int shallow_info_compute(struct upload *u, const struct fetch_request *q,
 void shallow_info_add(struct upload *u, const struct shallow_info *i);
 
 /* The repository's own shallow commits, as versions 0 and 1 advertise them. */
-int shallow_info_advertise(struct upload *u, struct buf *out,
-			   struct err *e) MUST_CHECK;
+void shallow_info_advertise(const struct upload *u, struct buf *out);
 
 /* Append the ids of a set's members to `out`, sorted. */
 int commit_set_ids(const struct graph *g, const struct commit_set *s,

@@ -8,7 +8,7 @@
 #include "base/err.h"
 #include "git/fetch_request.h"
 #include "git/objects.h"
-#include "git/pack_emit.h"
+#include "git/reach.h"
 #include "git/ref_listing.h"
 #include "git/refs.h"
 #include "git/repo_config.h"
