@@ -2,14 +2,14 @@
 /* A hash table of indices into an array, at most half full, probed in line. */
 #include "git/oid_set.h"
 
+#include "base/digest.h"
 #include "base/err.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define FIRST_SLOTS ((size_t)16)
-/* 2^64 divided by the golden ratio: spreads ids that begin alike. */
-#define HASH_FACTOR UINT64_C(0x9e3779b97f4a7c15)
+#define SEEDS	    (OID_MAX_SIZE / 8)
 
 void oid_set_fini(struct oid_set *s)
 {
@@ -18,11 +18,23 @@ void oid_set_fini(struct oid_set *s)
 	*s = (struct oid_set){ 0 };
 }
 
+/* Multilinear in halves of 64 bits; the upper bits are the good ones. */
+static uint64_t hash(const struct oid_set *s, const struct oid *id)
+{
+	uint64_t words[SEEDS], h = 0;
+
+	memcpy(words, id->id, sizeof words);
+	for (size_t i = 0; i < SEEDS; i++)
+		h += (s->seed[i] + (words[i] & UINT32_MAX)) *
+		     (s->seed[(i + 1) % SEEDS] + (words[i] >> 32));
+	return h;
+}
+
 /* The slot of `id`, or the free one where it would go. */
 static size_t find_slot(const struct oid_set *s, const struct oid *id)
 {
 	size_t mask = s->n_slots - 1;
-	size_t at = (size_t)(oid_hash(id) * HASH_FACTOR >> 20) & mask;
+	size_t at = (size_t)(hash(s, id) >> 32) & mask;
 
 	while (s->slots[at] && !oid_eq(&s->items[s->slots[at] - 1], id))
 		at = (at + 1) & mask;
@@ -35,6 +47,8 @@ static int grow(struct oid_set *s, struct err *e)
 	uint32_t *slots;
 	struct oid *items;
 
+	if (!s->n_slots)
+		random_bytes(s->seed, sizeof s->seed);
 	if (n_slots / 2 >= UINT32_MAX)
 		return err_set(e, ERR_LIMIT, "too many object ids");
 	items = reallocarray(s->items, n_slots / 2, sizeof *items);

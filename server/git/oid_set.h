@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A set of object ids that keeps the order in which they came.
+ *
+ * A stranger may choose the ids: they are hashed with random numbers of the
+ * set's own, all bytes of them, so that nobody can make them meet.
  * Limits: the caller's; it holds about 45 bytes for each id.
  * Threads: one at a time.
  */
@@ -17,6 +20,7 @@ struct oid_set {
 	size_t cap;
 	uint32_t *slots; /* 1 + index into items; 0: free */
 	size_t n_slots;	 /* a power of two */
+	uint64_t seed[OID_MAX_SIZE / 8];
 };
 
 void oid_set_fini(struct oid_set *s);
