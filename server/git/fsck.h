@@ -30,6 +30,14 @@ struct fsck *fsck_free(struct fsck *f);
 int fsck_object(struct fsck *f, const struct oid *id, enum object_type type,
 		struct span data, struct err *e) MUST_CHECK;
 
-/* Judge the special blobs, reading those that were not seen. */
+/* Are there special blobs that fsck_finish() must read? */
+bool fsck_has_pending(const struct fsck *f);
+
+/* Judge the special blobs, once each, read by `reader`. */
 int fsck_finish(struct fsck *f, struct object_reader *reader,
 		struct err *e) MUST_CHECK;
+
+/* What was wrong but only warned about: lines "object <hex>: <msgid>: <words>",
+ * each ended by LF, the first FSCK_WARNINGS_MAX bytes of them; "" for none. */
+#define FSCK_WARNINGS_MAX ((size_t)16 << 10)
+const char *fsck_warnings(const struct fsck *f);
