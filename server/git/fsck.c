@@ -260,11 +260,11 @@ static int judge_special(struct fsck *f, const struct special *s,
 }
 
 static int judge_specials(struct fsck *f, const struct special *s,
-			  struct oid_set *set, uint32_t *done,
+			  struct oid_set *set, size_t *done,
 			  struct object_reader *reader, struct err *e)
 {
 	for (; *done < set->n; ++*done) {
-		if (judge_special(f, s, &set->ids[*done], reader, e) < 0)
+		if (judge_special(f, s, &set->items[*done], reader, e) < 0)
 			return -1;
 	}
 	return 0;
