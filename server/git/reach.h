@@ -24,7 +24,8 @@ struct snapshot;
 
 #define REACH_BYTES_MAX ((size_t)16 << 20)
 
-/* What one repository keeps; it owns one (repository_reach()). */
+/* What one repository keeps (repository_reach()). Commits are numbers of one
+ * graph: whoever makes a new graph makes a new one of these, too. */
 struct reach *reach_new(void) MUST_CHECK;
 struct reach *reach_free(struct reach *k);
 size_t reach_memory(struct reach *k);
