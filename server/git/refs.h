@@ -32,8 +32,9 @@ struct head {
 
 /*
  * Load from the repository directory `git_dir`. `reader` peels tags whose
- * packed-refs line does not; with `previous`, what has not changed is taken
- * over. NULL with `e` set: ERR_CORRUPT names the file and what is wrong.
+ * packed-refs line does not and leaves out refs whose object is absent (NULL:
+ * neither is done); with `previous`, what has not changed is taken over. NULL
+ * with `e` set: ERR_CORRUPT names the file and what is wrong.
  */
 struct refs *refs_load(const char *git_dir, enum oid_kind kind,
 		       struct object_reader *reader, struct refs *previous,
@@ -45,6 +46,9 @@ struct refs *refs_put(struct refs *r);
  * the directories under refs/; a signature too young to trust counts as
  * changed. */
 bool refs_fresh(const struct refs *r);
+
+/* Refs left out because what they hold is no id, or names an absent object. */
+size_t refs_broken(const struct refs *r);
 
 size_t refs_count(const struct refs *r);
 const struct ref *refs_at(const struct refs *r, size_t i);
@@ -65,6 +69,9 @@ bool refs_is_tip(const struct refs *r, const struct oid *id);
 void *refs_attached(const struct refs *r);
 void *refs_attach(struct refs *r, void *thing, void (*free_thing)(void *));
 
-/* git-check-ref-format(1) on a full name, plus our own: at most 1,024 bytes,
+/* git-check-ref-format(1) on a full name, plus our own: at most 2,048 bytes,
  * components of at most 255. ERR_MALFORMED says which rule. */
 int ref_name_check(struct span name, struct err *e) MUST_CHECK;
+
+/* Order of names: by their bytes. */
+int ref_name_cmp(struct span a, struct span b);

@@ -33,8 +33,9 @@ struct config_list {
 
 struct repo_config {
 	bool is_bare;
-	bool log_all_ref_updates;
-	bool fsync_is_off; /* core.fsync=none: tests only */
+	bool log_all_ref_updates; /* core.logAllRefUpdates; unset: not bare */
+	bool log_odd_refs;	  /* it is "always": also outside branches */
+	bool fsync_is_off;	  /* core.fsync=none: tests only */
 
 	/* uploadpack.* */
 	bool allow_filter;

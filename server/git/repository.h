@@ -34,7 +34,13 @@ struct repository *repository_open(const char *git_dir,
 struct repository *repository_get(struct repository *r);
 struct repository *repository_put(struct repository *r);
 
+/* For `stdio`: GIT_CONFIG_COUNT and the committer of the reflog come from the
+ * environment, as for git's own programs. Before the first snapshot. */
+void repository_use_environment(struct repository *r);
+bool repository_uses_environment(const struct repository *r);
+
 const char *repository_dir(const struct repository *r);
+enum oid_kind repository_kind(const struct repository *r);
 
 /* A valid snapshot; the caller puts it back. NULL with `e` set. */
 struct snapshot *repository_snapshot(struct repository *r,
