@@ -11,7 +11,8 @@
  * everything else with one sentence and a non-zero exit.
  *
  * Limits: struct sshd_limits. Every wait of every connection ends.
- * Log: ssh.session one line a connection, "ssh.scan" where no key was tried.
+ * Log: ssh.session for each command and for connections that did without,
+ * ssh.refused where no key was good, ssh.scan where none was tried.
  * Threads: sshd_open/free by one; everything else by any. The handler is
  * called from many threads at once.
  * Lock order: sshd.lock is a leaf; nothing is called with it held.
@@ -28,6 +29,7 @@
 
 struct buf;
 struct err;
+struct public_key; /* store/keys.h */
 struct sshd;
 struct stream;
 
@@ -36,7 +38,8 @@ struct sshd_limits {
 	uint32_t sessions;	  /* connections at once (2000); when full, the
 				     oldest that is not logged in goes */
 	uint32_t unauthenticated; /* of them not logged in (1000); likewise */
-	uint32_t channels;	  /* open at once on a connection (4) */
+	uint32_t channels;	  /* open at once on a connection (4); their
+				     commands run one after the other */
 	uint32_t refused_keys;	  /* then the connection ends (30) */
 	int login_ms;		  /* from accept to login, absolute (30 s) */
 	int idle_ms;		  /* logged in without a command (5 min) */
@@ -59,20 +62,17 @@ struct sshd_command {
 	struct stream *stream;	  /* closed by the door */
 };
 
-/* A key that nobody knows, offered on a connection that never logged in. */
-struct sshd_unknown_key {
-	char type[32];	      /* "ssh-ed25519" */
-	char fingerprint[51]; /* "SHA256:..." */
-	unsigned char *blob;
-	size_t len;
-};
+/* How many unknown keys a connection is remembered by. */
+#define SSHD_UNKNOWN_MAX 8
 
 /* How a connection ended. */
 struct sshd_end {
 	const char *peer;
 	bool is_logged_in;
-	const struct sshd_unknown_key *unknown; /* types we would accept only */
-	size_t n_unknown;			/* at most 8 are kept */
+	/* Where it never logged in: the keys it offered that nobody knows, of
+	 * accepted types, no signature seen. */
+	const struct public_key *unknown;
+	size_t n_unknown; /* SSHD_UNKNOWN_MAX at most */
 };
 
 /* What the door asks of the floors above. `principal` is theirs: a reference
@@ -118,7 +118,7 @@ void sshd_bound(const struct sshd *d, struct sockaddr_storage *out);
 const char *sshd_host_key(const struct sshd *d);
 const char *sshd_host_fingerprint(const struct sshd *d);
 
-/* For new connections, and for the rest at their next wait. */
+/* For new connections; those there are keep the limits they began with. */
 void sshd_set_limits(struct sshd *d, const struct sshd_limits *limits);
 
 /* Connections now, and how many of them have a command running. */

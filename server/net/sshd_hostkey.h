@@ -4,21 +4,22 @@
  * every client remembers it (and more than one confuses Flux).
  *
  * Format: OpenSSH private key file without passphrase, 0600. A file that was
- * supplied may be of another type. Two daemons that start at once on one
+ * supplied may be ECDSA or RSA. Two daemons that start at once on one
  * directory end with the same key.
  * Threads: any.
  */
 #pragma once
 
 #include "base/attr.h"
+#include "store/keys.h"
 
 struct err;
-
-#define FINGERPRINT_SIZE 51 /* "SHA256:", 43 digits, NUL */
+struct ssh_key_struct; /* libssh's */
 
 struct sshd_hostkey {
 	char *line; /* "ssh-ed25519 AAAA...", no comment: for known_hosts */
 	char fingerprint[FINGERPRINT_SIZE];
+	struct ssh_key_struct *key; /* the private key */
 };
 
 /*
@@ -28,4 +29,5 @@ struct sshd_hostkey {
  */
 int sshd_hostkey_load(const char *path, struct sshd_hostkey *out,
 		      struct err *e) MUST_CHECK;
+/* Accepts one that is all zero. */
 void sshd_hostkey_fini(struct sshd_hostkey *k);
