@@ -15,6 +15,7 @@
  *answer
  */
 #include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -114,13 +115,15 @@ static int write_zeros(struct stream *s, size_t n, size_t chunk)
 
 static int read_all(struct stream *s, bool is_echo, bool says_count)
 {
-	static __thread char data[CHUNK];
+	CLEANUP(freep) char *data = malloc(CHUNK);
 	struct buf b = BUF_INIT;
 	uint64_t total = 0;
 	ssize_t n;
 	struct err e;
 
-	while ((n = stream_read(s, data, sizeof(data), &e)) > 0) {
+	if (!data)
+		return 1;
+	while ((n = stream_read(s, data, CHUNK, &e)) > 0) {
 		total += (uint64_t)n;
 		if (is_echo && stream_write(s, data, (size_t)n, &e))
 			return 1;
