@@ -35,7 +35,6 @@ struct slot_block {
 
 static struct slot_block first_block;
 static pthread_mutex_t slots_lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_once_t install_once = PTHREAD_ONCE_INIT;
 static struct sigaction previous_action;
 static uintptr_t page_size;
 
@@ -97,16 +96,22 @@ static void on_bus_error(int number, siginfo_t *info, void *context)
 	errno = saved;
 }
 
+/* Each time: whoever else took the signal meanwhile comes after us. Lock
+ * held. */
 static void install(void)
 {
-	struct sigaction action = {
+	struct sigaction now, action = {
 		.sa_sigaction = on_bus_error,
 		.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART,
 	};
 
+	sigaction(SIGBUS, NULL, &now);
+	if (now.sa_flags & SA_SIGINFO && now.sa_sigaction == on_bus_error)
+		return;
 	page_size = (uintptr_t)sysconf(_SC_PAGESIZE);
+	previous_action = now;
 	sigemptyset(&action.sa_mask);
-	sigaction(SIGBUS, &action, &previous_action);
+	sigaction(SIGBUS, &action, NULL);
 }
 
 /* A free slot in the blocks there are, or in a new one. Lock held. */
@@ -135,6 +140,7 @@ static struct map_slot *slot_take(const void *data, size_t len)
 	struct map_slot *slot;
 
 	pthread_mutex_lock(&slots_lock);
+	install();
 	slot = slot_find_free();
 	if (slot) {
 		atomic_store(&slot->is_damaged, false);
@@ -167,7 +173,6 @@ int guarded_map_open(const char *path, struct guarded_map *out, struct err *e)
 	void *data;
 
 	*out = (struct guarded_map){ 0 };
-	pthread_once(&install_once, install);
 	fd = open_for_map(path, &st, e);
 	if (fd < 0)
 		return -1;

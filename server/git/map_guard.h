@@ -3,13 +3,13 @@
  * Whole files mapped for reading, which may shrink under us without harm.
  *
  * Touching a page that a truncated file no longer has (or that the disk cannot
- * give) raises SIGBUS. The first mapping installs a handler for the process:
- * it puts a page of zeroes where the fault was, marks the mapping damaged and
- * lets the thread go on. So nothing is unwound, no library is left in the
- * middle of its work, and other threads and files do not notice. What was read
- * may be zeroes from then on, therefore: whoever reads must check what it reads
- * (checksums, bounds), and ask guarded_map_is_damaged() before the outcome
- * counts. Faults elsewhere go to the handler that was there before.
+ * give) raises SIGBUS. Mapping installs a handler for the process: it puts a
+ * page of zeroes where the fault was, marks the mapping damaged and lets the
+ * thread go on. So nothing is unwound, no library is left in the middle of its
+ * work, and other threads and files do not notice. What was read may be zeroes
+ * from then on, therefore: whoever reads must check what it reads (checksums,
+ * bounds), and ask guarded_map_is_damaged() before the outcome counts. Faults
+ * elsewhere go to the handler that was there before.
  *
  * write(2) and sendfile(2) from such a mapping give EFAULT instead.
  * Threads: any.

@@ -20,11 +20,12 @@
 /* Results of deltas that are worth a copy, as bases of what is read next. */
 #define KEEP_COPY_MAX ((size_t)1 << 20)
 
-int entry_damaged(const struct pack *p, uint64_t offset, const char *how,
-		  struct err *e)
+int entry_damaged(struct object_reader *r, const struct link *l,
+		  const char *how, struct err *e)
 {
+	r->failed = *l;
 	return err_set(e, ERR_CORRUPT, "%s is damaged: the entry at %llu %s",
-		       pack_path(p), (unsigned long long)offset, how);
+		       pack_path(l->pack), (unsigned long long)l->offset, how);
 }
 
 static int too_large(const struct link *l, size_t max, struct err *e)
@@ -45,8 +46,7 @@ static int inflate_entry(struct object_reader *r, const struct link *l,
 	if (l->size > max)
 		return too_large(l, max, e);
 	if (l->size / DEFLATE_RATIO_MAX > l->data.len)
-		return entry_damaged(l->pack, l->offset, "claims a false size",
-				     e);
+		return entry_damaged(r, l, "claims a false size", e);
 	data = malloc((size_t)l->size + 1);
 	if (!data)
 		return err_nomem(e);
@@ -54,7 +54,7 @@ static int inflate_entry(struct object_reader *r, const struct link *l,
 		r->inflater, l->data.data, l->data.len, data, (size_t)l->size,
 		&r->taken, &n_out);
 	if (result != LIBDEFLATE_SUCCESS || n_out != l->size)
-		return entry_damaged(l->pack, l->offset, "does not inflate", e);
+		return entry_damaged(r, l, "does not inflate", e);
 	*out = TAKE(data);
 	return 0;
 }
@@ -80,7 +80,7 @@ static int inflate_head(struct object_reader *r, const struct link *l,
 	r->stream.avail_out = DELTA_HEADER_MAX;
 	rc = inflate(&r->stream, Z_SYNC_FLUSH);
 	if (rc != Z_OK && rc != Z_STREAM_END && rc != Z_BUF_ERROR)
-		return entry_damaged(l->pack, l->offset, "does not inflate", e);
+		return entry_damaged(r, l, "does not inflate", e);
 	return (int)(DELTA_HEADER_MAX - r->stream.avail_out);
 }
 
@@ -97,7 +97,7 @@ int chain_size(struct object_reader *r, const struct link *l,
 		return -1;
 	s = span_of(head, (size_t)n);
 	if (delta_header(&s, &base_size, size_out, e) < 0)
-		return entry_damaged(l->pack, l->offset, "is no delta", e);
+		return entry_damaged(r, l, "is no delta", e);
 	return 0;
 }
 
@@ -108,8 +108,8 @@ static int chain_push(struct object_reader *r, const struct link *l,
 	struct link *chain;
 
 	if (r->n_chain == CHAIN_MAX)
-		return entry_damaged(l->pack, l->offset,
-				     "ends a chain of too many deltas", e);
+		return entry_damaged(r, l, "ends a chain of too many deltas",
+				     e);
 	if (r->n_chain == r->chain_cap) {
 		chain = reallocarray(r->chain, cap, sizeof *chain);
 		if (!chain)
@@ -121,26 +121,72 @@ static int chain_push(struct object_reader *r, const struct link *l,
 	return 0;
 }
 
+static bool is_avoided(const struct object_reader *r, const struct pack *p,
+		       uint64_t offset)
+{
+	for (size_t i = 0; i < r->n_avoid; i++) {
+		if (r->avoid[i].pack == p && r->avoid[i].offset == offset)
+			return true;
+	}
+	return false;
+}
+
+bool chain_avoid(struct object_reader *r, const struct link *top)
+{
+	const struct link *l = &r->failed;
+
+	if (!l->pack || r->n_avoid == AVOID_MAX ||
+	    (l->pack == top->pack && l->offset == top->offset) ||
+	    is_avoided(r, l->pack, l->offset))
+		return false;
+	r->avoid[r->n_avoid++] = *l;
+	return true;
+}
+
+/* Move `l` to a copy of the object `id` in a pack, or to none: loose. */
+static int move_to_copy(struct object_reader *r, const struct oid *id,
+			struct link *l, struct err *e)
+{
+	const struct objects *o = r->objects;
+	uint32_t pos;
+
+	for (uint32_t i = 0; i < o->n_packs; i++) {
+		if (!pack_find(o->packs[i], id, &pos))
+			continue;
+		if (pack_offset(o->packs[i], pos, &l->offset, e) < 0)
+			return -1;
+		l->pack = o->packs[i];
+		if (!is_avoided(r, l->pack, l->offset))
+			return 0;
+	}
+	l->pack = NULL;
+	return 0;
+}
+
 /* Move `l` to the base of a REF_DELTA: in its own pack, else anywhere. */
-static int find_base(const struct object_reader *r, const struct oid *id,
+static int find_base(struct object_reader *r, const struct oid *id,
 		     struct link *l, struct err *e)
 {
-	struct object_at at;
 	uint32_t pos;
-	int rc;
 
 	if (pack_find(l->pack, id, &pos))
 		return pack_offset(l->pack, pos, &l->offset, e);
-	rc = objects_find(r->objects, id, &at, e);
-	if (rc < 0)
+	return move_to_copy(r, id, l, e);
+}
+
+/* `l` is damaged: move it to another copy of the same object. */
+static int replace(struct object_reader *r, struct link *l, struct oid *id_out,
+		   struct err *e)
+{
+	const struct pack_order *order = pack_order(l->pack, e);
+	uint32_t rank;
+
+	if (!order)
 		return -1;
-	if (!rc)
-		return entry_damaged(l->pack, l->offset,
-				     "is a delta without a base", e);
-	l->pack = at.pack == OBJECT_LOOSE ? NULL
-					  : objects_pack(r->objects, at.pack);
-	l->offset = at.offset;
-	return 0;
+	if (!pack_rank(order, l->offset, &rank))
+		return entry_damaged(r, l, "is none", e);
+	pack_id(l->pack, order->pos[rank], id_out);
+	return move_to_copy(r, id_out, l, e);
 }
 
 static bool is_delta(enum object_type type)
@@ -155,14 +201,22 @@ int chain_descend(struct object_reader *r, struct link l, struct root *root,
 
 	*root = (struct root){ 0 };
 	r->n_chain = 0;
+	r->failed = (struct link){ 0 };
 	while (l.pack) {
+		if (is_avoided(r, l.pack, l.offset)) {
+			if (replace(r, &l, &root->loose, e) < 0)
+				return -1;
+			continue;
+		}
 		root->cached = base_cache_get(&r->cache, l.pack, l.offset);
 		if (root->cached) {
 			root->type = root->cached->type;
 			break;
 		}
-		if (pack_entry(l.pack, l.offset, &entry, e) < 0)
+		if (pack_entry(l.pack, l.offset, &entry, e) < 0) {
+			r->failed = l;
 			return -1;
+		}
 		l.size = entry.size;
 		l.data = entry.data;
 		root->type = entry.type;
@@ -182,6 +236,14 @@ int chain_descend(struct object_reader *r, struct link l, struct root *root,
 	return 0;
 }
 
+int chain_no_base(struct object_reader *r, struct err *e)
+{
+	if (e->code != ERR_NOT_FOUND || !r->n_chain)
+		return -1;
+	return entry_damaged(r, &r->chain[r->n_chain - 1],
+			     "is a delta without a base", e);
+}
+
 /* The root's bytes into `own`, unless they are cached. */
 static int root_read(struct object_reader *r, const struct root *root,
 		     size_t max, struct object *own, struct err *e)
@@ -189,8 +251,11 @@ static int root_read(struct object_reader *r, const struct root *root,
 	r->taken = 0;
 	if (root->cached)
 		return 0;
-	if (!root->at.pack)
-		return reader_loose(r, &root->loose, max, own, e);
+	if (!root->at.pack) {
+		if (reader_loose(r, &root->loose, max, own, e) < 0)
+			return chain_no_base(r, e);
+		return 0;
+	}
 	if (inflate_entry(r, &root->at, max, &own->data, e) < 0)
 		return -1;
 	own->type = root->type;
@@ -212,7 +277,7 @@ static int link_apply(struct object_reader *r, const struct link *l,
 		return -1;
 	whole = rest = span_of(delta, (size_t)l->size);
 	if (delta_header(&rest, &base_size, &size, e) < 0)
-		return entry_damaged(l->pack, l->offset, "is no delta", e);
+		return entry_damaged(r, l, "is no delta", e);
 	if (size > max)
 		return too_large(l, max, e);
 	data = malloc((size_t)size + 1);
@@ -220,7 +285,7 @@ static int link_apply(struct object_reader *r, const struct link *l,
 		return err_nomem(e);
 	if (delta_apply(span_of(base->data, base->size), whole, data,
 			(size_t)size, e) < 0)
-		return entry_damaged(l->pack, l->offset, "is a false delta", e);
+		return entry_damaged(r, l, "is a false delta", e);
 	*out = (struct object){ base->type, TAKE(data), (size_t)size };
 	return 0;
 }

@@ -29,6 +29,10 @@ struct root {
 	struct oid loose;	     /* the object, where `at.pack` is NULL */
 };
 
+/* Entries that were found damaged, and have another copy tried in their place
+ * as bases; more than these in one reader are not worked around. */
+#define AVOID_MAX 16
+
 struct object_reader {
 	struct objects *objects;
 	struct objects *newer; /* the last one that was needed, or NULL */
@@ -41,6 +45,9 @@ struct object_reader {
 	struct link *chain; /* from what is wanted to the root, without it */
 	size_t n_chain;
 	size_t chain_cap;
+	struct link failed; /* the entry the last ERR_CORRUPT is of */
+	struct link avoid[AVOID_MAX];
+	size_t n_avoid;
 };
 
 /* Write down the chain that begins at pack and offset of `l`. */
@@ -60,6 +67,14 @@ int chain_size(struct object_reader *r, const struct link *l,
 int reader_loose(const struct object_reader *r, const struct oid *id,
 		 size_t max, struct object *out, struct err *e) MUST_CHECK;
 
-/* ERR_CORRUPT with the file and the place. -1. */
-int entry_damaged(const struct pack *p, uint64_t offset, const char *how,
-		  struct err *e);
+/* Note the entry that failed, unless it is `top` itself or there are too many:
+ * then false, and trying again is of no use. */
+bool chain_avoid(struct object_reader *r, const struct link *top);
+
+/* The root was to be loose and `e` says why it could not be read: where it is
+ * not there, its delta is damaged. -1. */
+int chain_no_base(struct object_reader *r, struct err *e);
+
+/* ERR_CORRUPT with the file and the place; noted as `failed`. -1. */
+int entry_damaged(struct object_reader *r, const struct link *l,
+		  const char *how, struct err *e);

@@ -60,7 +60,7 @@ struct object_reader *object_reader_free(struct object_reader *r)
 
 /* Compare the entry that was just inflated with its index, where that knows:
  * the deflated data has a checksum of its own, type and base have not. */
-static int check_crc(const struct object_reader *r, const struct link *l,
+static int check_crc(struct object_reader *r, const struct link *l,
 		     uint32_t pos, struct err *e)
 {
 	struct span bytes = pack_bytes(l->pack);
@@ -72,7 +72,7 @@ static int check_crc(const struct object_reader *r, const struct link *l,
 	n = (size_t)(l->data.data - bytes.data) + r->taken - (size_t)l->offset;
 	if (libdeflate_crc32(0, bytes.data + l->offset, n) == crc)
 		return 0;
-	return entry_damaged(l->pack, l->offset, "has a wrong checksum", e);
+	return entry_damaged(r, l, "has a wrong checksum", e);
 }
 
 static int query_loose(const struct object_reader *r, struct query *q,
@@ -103,45 +103,62 @@ int reader_loose(const struct object_reader *r, const struct oid *id,
 	return query_loose(r, &q, e);
 }
 
-/* A base that is loose; its size does not matter. */
-static int loose_type(const struct object_reader *r, const struct oid *id,
-		      enum object_type *out, struct err *e)
+/* Type and size of the root; for the size of a delta its own head is asked. */
+static int root_info(struct object_reader *r, const struct root *root,
+		     struct query *q, struct err *e)
 {
-	struct query q = { .id = id };
+	struct query loose = { .id = &root->loose };
 
-	if (query_loose(r, &q, e) < 0)
-		return -1;
-	*out = q.type;
+	q->type = root->type;
+	q->size = root->cached ? root->cached->size : root->at.size;
+	if (root->at.pack)
+		return 0;
+	if (query_loose(r, &loose, e) < 0)
+		return chain_no_base(r, e);
+	q->type = loose.type;
+	q->size = loose.size;
 	return 0;
 }
 
-/* The copy at `pos` of `pack`. */
+/* The copy whose entry is `l`, and `pos` in the index. */
+static int read_entry(struct object_reader *r, const struct link *l,
+		      uint32_t pos, struct query *q, struct err *e)
+{
+	const struct link *top;
+	struct root root;
+
+	if (chain_descend(r, *l, &root, e) < 0)
+		return -1;
+	top = r->n_chain ? &r->chain[0] : &root.at;
+	if (!q->out) {
+		if (root_info(r, &root, q, e) < 0)
+			return -1;
+		return r->n_chain ? chain_size(r, top, &q->size, e) : 0;
+	}
+	if (chain_ascend(r, &root, q->max, q->out, e) < 0)
+		return -1;
+	/* It is another copy where this one is known to be damaged. */
+	if (top->pack != l->pack || top->offset != l->offset ||
+	    check_crc(r, top, pos, e) == 0)
+		return 0;
+	object_fini(q->out);
+	return -1;
+}
+
+/* The copy at `pos` of `pack`; where a base of it is damaged, with another copy
+ * of that base. */
 static int read_packed(struct object_reader *r, struct pack *pack, uint32_t pos,
 		       struct query *q, struct err *e)
 {
 	struct link l = { .pack = pack };
-	const struct link *top;
-	struct root root;
+	int rc;
 
-	if (pack_offset(pack, pos, &l.offset, e) < 0 ||
-	    chain_descend(r, l, &root, e) < 0)
+	if (pack_offset(pack, pos, &l.offset, e) < 0)
 		return -1;
-	top = r->n_chain ? &r->chain[0] : &root.at;
-	if (q->out) {
-		if (chain_ascend(r, &root, q->max, q->out, e) < 0)
-			return -1;
-		if (check_crc(r, top, pos, e) == 0)
-			return 0;
-		object_fini(q->out);
-		return -1;
-	}
-	q->type = root.type;
-	if (!root.at.pack && loose_type(r, &root.loose, &q->type, e) < 0)
-		return -1;
-	if (r->n_chain)
-		return chain_size(r, top, &q->size, e);
-	q->size = root.cached ? root.cached->size : root.at.size;
-	return 0;
+	do
+		rc = read_entry(r, &l, pos, q, e);
+	while (rc < 0 && e->code == ERR_CORRUPT && chain_avoid(r, &l));
+	return rc;
 }
 
 /* Is another copy worth a try? Keeps the first reason in `why`. */
