@@ -353,7 +353,7 @@ static void digest_tags(const struct ref_listing *l,
 
 		if (!span_starts(span_str(ref->name), TAG_PREFIX))
 			break;
-		if (!ref->peeled.len)
+		if (!ref->peeled.len || !ref_listing_shows(l, i))
 			continue;
 		buf_add(&all, ref->id.id, ref->id.len);
 		buf_add(&all, ref->peeled.id, ref->peeled.len);

@@ -48,6 +48,6 @@ bool ref_listing_shows(const struct ref_listing *l, size_t ref);
 /* True where a ref that is shown, or a HEAD that is, has exactly this id. */
 bool ref_listing_is_tip(const struct ref_listing *l, const struct oid *id);
 
-/* A digest of all annotated tags with what they peel to: include-tag makes a
- * pack depend on them. */
+/* A digest of the annotated tags that are shown, with what they peel to:
+ * include-tag makes a pack depend on them. */
 const unsigned char *ref_listing_tags(struct ref_listing *l);

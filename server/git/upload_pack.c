@@ -189,10 +189,10 @@ static void tell_failure(struct upload *u, const struct err *why)
 		pkt_add_err(&u->out, why->message);
 	if (upload_flush(u, &ignored) < 0)
 		return;
+	/* No flush follows: that would end a pack as if it were whole. */
 	if (u->error_band != SIDEBAND_NONE &&
-	    (sideband_write(u->stream, u->error_band, 3, span_str(why->message),
-			    &ignored) < 0 ||
-	     stream_write(u->stream, "0000", 4, &ignored) < 0))
+	    sideband_write(u->stream, u->error_band, 3, span_str(why->message),
+			   &ignored) < 0)
 		return;
 	if (stream_flush(u->stream, &ignored) < 0)
 		return;
