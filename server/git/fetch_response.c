@@ -41,6 +41,7 @@ struct response {
 	struct pack_sender sender;
 	struct pack_cache_entry *entry;
 	bool is_writer;	    /* entry is ours to fill and not given up */
+	int64_t waited_ms;  /* for whoever else computes it */
 	uint64_t n_cached;  /* bytes given to the entry */
 	uint64_t skip;	    /* bytes of the pack already sent ... */
 	uint64_t n_emitted; /* ... of those computed so far */
@@ -231,15 +232,14 @@ static int compute(struct response *r, struct err *e)
  * writer gave up or is too slow; -1. */
 static int copy_entry(struct response *r, struct err *e)
 {
-	int64_t waited_ms = 0;
 	struct span piece;
 
-	while (waited_ms < JOIN_PATIENCE_MS) {
+	while (r->waited_ms < JOIN_PATIENCE_MS) {
 		int64_t before = clock_ms();
 		int rc = pack_cache_read(r->entry, r->sender.n_bytes,
 					 JOIN_WAIT_MS, &piece, e);
 
-		waited_ms += clock_ms() - before;
+		r->waited_ms += clock_ms() - before;
 		if (rc < 0 && e->code == ERR_CLOSED)
 			return 0;
 		if (rc < 0 && e->code != ERR_TIMEOUT)
@@ -260,25 +260,41 @@ static int copy_entry(struct response *r, struct err *e)
 	return 0;
 }
 
+/* Find the pack in the cache, or become who computes it for the cache. As
+ * copy_entry(); with 0 the rest is to be computed. */
+static int look_up(struct response *r, struct err *e)
+{
+	struct pack_cache_key key;
+	int rc;
+
+	if (fetch_key(r->u, r->q, &r->wants, &r->n->common, r->shallow, &key,
+		      e) < 0)
+		return -1;
+	while (r->waited_ms < JOIN_PATIENCE_MS) {
+		r->entry = pack_cache_get(r->u->options->cache, &key,
+					  &r->is_writer);
+		if (!r->entry || r->is_writer)
+			return 0;
+		rc = copy_entry(r, e);
+		if (rc || r->sender.n_bytes)
+			return rc;
+		/* Given up before anything was there: somebody is next. */
+		pack_cache_put(r->entry);
+		r->entry = NULL;
+	}
+	return 0;
+}
+
 static int produce(struct response *r, struct err *e)
 {
-	struct pack_cache *cache = r->u->options->cache;
-	struct pack_cache_key key;
+	int rc = 0;
 
-	if (cache) {
-		if (fetch_key(r->u, r->q, &r->wants, &r->n->common, r->shallow,
-			      &key, e) < 0)
-			return -1;
-		r->entry = pack_cache_get(cache, &key, &r->is_writer);
-	}
-	if (r->entry && !r->is_writer) {
-		int rc = copy_entry(r, e);
-
-		r->u->result->is_cache_hit = rc > 0;
-		if (rc)
-			return rc < 0 ? -1 : 0;
-		r->skip = r->sender.n_bytes;
-	}
+	if (r->u->options->cache)
+		rc = look_up(r, e);
+	r->u->result->is_cache_hit = rc > 0;
+	if (rc)
+		return rc < 0 ? -1 : 0;
+	r->skip = r->sender.n_bytes;
 	return compute(r, e);
 }
 
