@@ -15,6 +15,7 @@
 #include "base/files.h"
 #include "git/graph.h"
 #include "git/objects.h"
+#include "git/reach.h"
 #include "git/refs.h"
 #include "git/repo_config.h"
 
@@ -49,6 +50,7 @@ struct repository {
 	char *objects_dir;
 	char *config_path;
 	struct graph *graph;
+	struct reach *reach; /* numbers of that graph */
 	bool use_environment;
 	_Atomic size_t n_owners;
 
@@ -313,7 +315,9 @@ struct repository *repository_open(const char *git_dir, struct err *e)
 	r->objects_dir = path_join(git_dir, "objects");
 	r->config_path = path_join(git_dir, "config");
 	r->graph = graph_new(git_dir, OID_SHA1);
-	if (!r->git_dir || !r->objects_dir || !r->config_path || !r->graph)
+	r->reach = reach_new();
+	if (!r->git_dir || !r->objects_dir || !r->config_path || !r->graph ||
+	    !r->reach)
 		return err_nomem(e), NULL;
 	return TAKE(r);
 }
@@ -329,6 +333,7 @@ struct repository *repository_put(struct repository *r)
 	if (!r || atomic_fetch_sub(&r->n_owners, 1) != 1)
 		return NULL;
 	snapshot_drop(r->current);
+	reach_free(r->reach);
 	graph_free(r->graph);
 	pthread_mutex_destroy(&r->lock);
 	free(r->config_path);
@@ -364,6 +369,11 @@ struct graph *repository_graph(struct repository *r)
 	return r->graph;
 }
 
+struct reach *repository_reach(struct repository *r)
+{
+	return r->reach;
+}
+
 size_t repository_memory(const struct repository *shared)
 {
 	union {
@@ -376,7 +386,7 @@ size_t repository_memory(const struct repository *shared)
 	if (shared->current)
 		n += refs_count(shared->current->refs) * REF_BYTES;
 	pthread_mutex_unlock(&r.out->lock);
-	return n;
+	return n + reach_memory(shared->reach);
 }
 
 void repository_trim(struct repository *r)
@@ -385,4 +395,5 @@ void repository_trim(struct repository *r)
 	snapshot_drop(r->current);
 	r->current = NULL;
 	pthread_mutex_unlock(&r->lock);
+	reach_trim(r->reach);
 }
