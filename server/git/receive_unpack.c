@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The pushed pack, in a quarantine: objects/incoming-ID-XXXXXX. Readers never
+ * look there; it is gone on every way out, and where a crash took the way out,
+ * the sweep knows by the ID whose it was.
+ */
+#include "git/receive.h"
+
+#include "base/cleanup.h"
+#include "base/files.h"
+#include "git/fsck.h"
+#include "git/objects.h"
+#include "git/pack_ingest.h"
+#include "git/ref_transaction.h"
+#include "git/repo_config.h"
+#include "git/repository.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define QUARANTINE_PREFIX "incoming-"
+#define RANDOM_LETTERS	  6 /* of mkdtemp(3) */
+/* Policy reads commits, tags and trees, some of them deltas. */
+#define READER_CACHE_BYTES ((size_t)4 << 20)
+
+DEFINE_FREEP(fsck)
+
+int push_quarantine_open(struct push *p, struct err *e)
+{
+	CLEANUP(freep) char *dir = NULL;
+	const char *id = p->options->quarantine_id;
+
+	if (asprintf(&dir, "%s/objects/" QUARANTINE_PREFIX "%s-XXXXXX",
+		     p->git_dir, id ? id : "0") < 0) {
+		dir = NULL;
+		return err_nomem(e);
+	}
+	if (!mkdtemp(dir))
+		return err_errno(e, "creating a quarantine");
+	p->quarantine = TAKE(dir);
+	return 0;
+}
+
+void push_quarantine_close(struct push *p)
+{
+	struct err ignored;
+
+	p->reader = object_reader_free(p->reader);
+	p->objects = objects_put(p->objects);
+	p->ingest = pack_ingest_free(p->ingest);
+	if (p->quarantine)
+		(void)!dir_remove(p->quarantine, &ignored);
+	free(TAKE(p->quarantine));
+}
+
+static ssize_t read_pack(void *arg, void *data, size_t n, struct err *e)
+{
+	struct push *p = arg;
+
+	return pkt_reader_raw(&p->in, data, n, e);
+}
+
+static int tell_progress(void *arg, const char *stage, uint64_t done,
+			 uint64_t total, struct err *e)
+{
+	(void)e; /* a client that does not listen may push all the same */
+	push_progress(arg, stage, done, total);
+	return 0;
+}
+
+static uint64_t smaller_limit(uint64_t a, uint64_t b)
+{
+	if (!a || !b)
+		return a ? a : b;
+	return a < b ? a : b;
+}
+
+static bool wants_fsck(const struct push *p)
+{
+	if (p->config->fsck_objects == CONFIG_UNSET)
+		return p->options->fsck_default;
+	return p->config->fsck_objects == CONFIG_TRUE;
+}
+
+/* Each line of what fsck only warned about. */
+static void tell_warnings(struct push *p, const struct fsck *fsck)
+{
+	struct span text = span_str(fsck_warnings(fsck)), line;
+	char message[512];
+
+	while (span_until(&text, '\n', &line)) {
+		snprintf(message, sizeof message, "warning: %.*s",
+			 (int)line.len, (const char *)line.data);
+		push_message(p, message);
+	}
+}
+
+static int ingest_run(struct push *p, struct err *e)
+{
+	CLEANUP(fsck_freep) struct fsck *fsck = NULL;
+	struct pack_ingest_options options = {
+		.objects = snapshot_objects(p->snapshot),
+		.quarantine_dir = p->quarantine,
+		.limits = p->options->limits,
+		.disk_reserve = p->options->disk_reserve,
+		.progress = tell_progress,
+		.progress_arg = p,
+	};
+
+	options.limits.pack_bytes = smaller_limit(options.limits.pack_bytes,
+						  p->config->max_input_size);
+	if (wants_fsck(p)) {
+		fsck = fsck_new(p->kind, &p->config->fsck_levels, p->git_dir,
+				true, e);
+		if (!fsck)
+			return -1;
+		options.fsck = fsck;
+	}
+	p->pack_is_pending = true;
+	p->ingest = pack_ingest_run(&options, read_pack, p, e);
+	if (!p->ingest)
+		return -1;
+	p->pack_is_pending = false;
+	if (fsck)
+		tell_warnings(p, fsck);
+	p->result->n_objects = pack_ingest_count(p->ingest);
+	p->result->pack_bytes = pack_ingest_bytes(p->ingest);
+	return 0;
+}
+
+static bool has_pack(const struct push *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (!command_is_deletion(&p->commands[i]))
+			return true;
+	return false;
+}
+
+static int unpack(struct push *p, struct err *e)
+{
+	if (!has_pack(p)) {
+		p->objects = objects_get(snapshot_objects(p->snapshot));
+	} else {
+		if (ingest_run(p, e) < 0)
+			return -1;
+		p->objects = pack_ingest_objects(p->ingest, e);
+	}
+	if (!p->objects)
+		return -1;
+	p->reader = object_reader_new(p->objects, READER_CACHE_BYTES, e);
+	return p->reader ? 0 : -1;
+}
+
+void push_unpack(struct push *p)
+{
+	struct err e = { 0 };
+
+	if (p->unpack.code != ERR_OK) {
+		p->pack_is_pending = true; /* lines passed a limit */
+		return;
+	}
+	if (push_quarantine_open(p, &e) < 0 || unpack(p, &e) < 0)
+		p->unpack = e;
+}
+
+int push_publish(struct push *p, struct err *e)
+{
+	CLEANUP(freep) char *dir = NULL;
+
+	if (!p->ingest || !pack_ingest_count(p->ingest))
+		return 0;
+	dir = path_join(p->git_dir, "objects");
+	if (!dir)
+		return err_nomem(e);
+	return pack_ingest_publish(p->ingest, dir, e);
+}
+
+/* -- after a crash -------------------------------------------------------- */
+
+/* The ID in "incoming-ID-XXXXXX"; NULL where it is no such name. malloc'ed. */
+static char *quarantine_id(const char *name)
+{
+	struct span rest = span_str(name);
+	const size_t tail = RANDOM_LETTERS + 1;
+
+	if (!span_skip(&rest, QUARANTINE_PREFIX) || rest.len <= tail ||
+	    rest.data[rest.len - tail] != '-')
+		return NULL;
+	return strndup((const char *)rest.data, rest.len - tail);
+}
+
+static int sweep_one(const char *git_dir, const char *objects, const char *name,
+		     struct err *e)
+{
+	CLEANUP(freep) char *dir = path_join(objects, name);
+
+	if (!dir)
+		return err_nomem(e);
+	/* Locks first: without the directory they cannot be told any more. */
+	if (ref_locks_sweep(git_dir, dir, e) < 0)
+		return -1;
+	return dir_remove(dir, e);
+}
+
+int receive_pack_sweep(const char *git_dir,
+		       bool (*is_dead)(void *arg, const char *id), void *arg,
+		       struct err *e)
+{
+	CLEANUP(freep) char *objects = path_join(git_dir, "objects");
+	CLEANUP(closedirp) DIR *list = objects ? opendir(objects) : NULL;
+	struct dirent *entry;
+	int result = 0;
+
+	if (!objects)
+		return err_nomem(e);
+	if (!list)
+		return errno == ENOENT ? 0
+				       : err_errno(e, "listing %s", objects);
+	while (!result && (errno = 0, entry = readdir(list))) {
+		CLEANUP(freep) char *id = quarantine_id(entry->d_name);
+
+		if (id && is_dead(arg, id))
+			result = sweep_one(git_dir, objects, entry->d_name, e);
+	}
+	return result;
+}
