@@ -114,7 +114,10 @@ static struct shelf *shelf_of(struct refs *r, struct err *e)
 		return NULL;
 	}
 	pthread_mutex_init(&shelf->lock, NULL);
-	return refs_attach(r, shelf, shelf_free);
+	shelf = refs_attach(r, shelf, shelf_free);
+	if (!shelf)
+		err_nomem(e);
+	return shelf;
 }
 
 /* The patterns as one piece of memory, to be compared. */

@@ -13,10 +13,42 @@ struct refs *refs_get(struct refs *r)
 	return r;
 }
 
+static void attachment_free(struct refs_attachment *a)
+{
+	if (!a)
+		return;
+	a->free_thing(a->thing);
+	free(a);
+}
+
+void *refs_attached(const struct refs *r)
+{
+	struct refs_attachment *a;
+
+	a = atomic_load_explicit(&r->attachment, memory_order_acquire);
+	return a ? a->thing : NULL;
+}
+
+void *refs_attach(struct refs *r, void *thing, void (*free_thing)(void *))
+{
+	struct refs_attachment *mine = malloc(sizeof *mine), *first = NULL;
+
+	if (!mine) {
+		free_thing(thing);
+		return NULL;
+	}
+	*mine = (struct refs_attachment){ thing, free_thing };
+	if (atomic_compare_exchange_strong(&r->attachment, &first, mine))
+		return thing;
+	attachment_free(mine);
+	return first->thing;
+}
+
 struct refs *refs_put(struct refs *r)
 {
 	if (!r || atomic_fetch_sub(&r->n_owners, 1) != 1)
 		return NULL;
+	attachment_free(atomic_load(&r->attachment));
 	for (size_t i = 0; i < r->n_dirs; i++)
 		loose_dir_put(r->dirs[i]);
 	packed_refs_put(r->packed);

@@ -64,7 +64,7 @@ bool refs_is_tip(const struct refs *r, const struct oid *id);
  * One slot for what is derived from these refs (ls_refs.c keeps rendered
  * listings there). The first refs_attach() wins: its `thing` is kept, returned
  * by all calls from then on, and freed with the refs; a later one frees its
- * own. refs_attached() is NULL until then.
+ * own. refs_attached() is NULL until then; refs_attach() only out of memory.
  */
 void *refs_attached(const struct refs *r);
 void *refs_attach(struct refs *r, void *thing, void (*free_thing)(void *));

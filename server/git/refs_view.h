@@ -9,6 +9,12 @@
 
 #include <pthread.h>
 
+/* What somebody derived from the refs, and how it is freed. */
+struct refs_attachment {
+	void *thing;
+	void (*free_thing)(void *);
+};
+
 struct refs {
 	/* set once, then read-only */
 	char *git_dir;
@@ -30,4 +36,7 @@ struct refs {
 	pthread_mutex_t tips_lock;
 	uint32_t *tips; /* 1 + index into `all`, by oid_hash(); 0: empty */
 	size_t tips_mask;
+
+	/* refs_attach(): set once */
+	_Atomic(struct refs_attachment *) attachment;
 };

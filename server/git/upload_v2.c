@@ -133,6 +133,15 @@ static int read_request(struct upload *u, struct request *q, struct err *e)
 	return 1;
 }
 
+/* Nothing of another request came, or not even a whole length: the client has
+ * what it wanted and went, if not politely. */
+static bool has_left(const struct upload *u, uint32_t n_served,
+		     const struct err *e)
+{
+	return n_served && e->code == ERR_CLOSED &&
+	       u->in.n_lines == u->lines_before;
+}
+
 /* As read_request(), and the answer. */
 static int serve_request(struct upload *u, struct err *e)
 {
@@ -176,6 +185,8 @@ int upload_v2(struct upload *u, struct err *e)
 				       " requests in one connection",
 				       u->limits.commands);
 		rc = serve_request(u, e);
+		if (rc < 0 && has_left(u, n, e))
+			return 0;
 		if (rc <= 0)
 			return rc;
 		if (u->options->is_stateless)

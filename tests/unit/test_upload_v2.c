@@ -53,6 +53,23 @@ static void serves_one_request_after_the_other(void **state)
 	assert_string_equal(w->result.agent, "git/2.39.5");
 }
 
+static void forgives_half_a_length_after_the_last_request(void **state)
+{
+	struct world *w = *state;
+
+	w->options.version = 2;
+	say(w, "command=ls-refs");
+	say(w, "0000");
+	buf_adds(&w->said, "\n");
+	converse(w);
+	assert_int_equal(w->rc, 0);
+	say(w, "command=ls-refs");
+	say(w, "0000");
+	say(w, "command=ls-refs");
+	converse(w);
+	assert_int_equal(w->rc, -1);
+}
+
 static void answers_one_request_only_where_stateless(void **state)
 {
 	struct world *w = *state;
@@ -425,6 +442,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		IN_WORLD(says_what_version_2_offers),
 		IN_WORLD(serves_one_request_after_the_other),
+		IN_WORLD(forgives_half_a_length_after_the_last_request),
 		IN_WORLD(answers_one_request_only_where_stateless),
 		IN_WORLD(sends_a_clone_straight_away),
 		IN_WORLD(acknowledges_what_is_common),
