@@ -59,6 +59,8 @@ struct http_request {
 	const char *user_agent;
 	const char *accept;
 
+	void *carried; /* what the route's head() left for its handle() */
+
 	const char *peer; /* "192.0.2.1:50000"; "unix:UID" on the socket */
 
 	/* The body, complete and inflated: in memory, or in the file `body_fd`

@@ -34,22 +34,27 @@ struct workers;
 
 /* Zero means the default in parentheses. */
 struct httpd_limits {
-	uint32_t connections; /* at once (2000); when full, the one that waits
-				 longest for its client to ask goes */
-	uint32_t head_ms;     /* until the next head is complete (30 s) */
-	uint32_t request_ms;  /* from the head to the end of the body (45 s) */
-	uint32_t stall_ms;    /* the client takes no byte (75 s) */
-	uint32_t bytes_per_s; /* a client that takes less is cut, after a first
-				 stall_ms (1024) */
-	uint32_t produce_ms;  /* an answer by a worker in all (6 h) */
-	uint64_t body_bytes;  /* of a body, inflated or not (10 MiB) */
-	uint32_t head_bytes;  /* of a head (32 KiB) */
+	uint32_t connections;  /* at once (2000); when full, the one that waits
+				  longest for its client to ask goes */
+	uint32_t head_ms;      /* until the next head is complete (30 s) */
+	uint32_t request_ms;   /* from the head to the end of the body (45 s) */
+	uint32_t stall_ms;     /* the client takes no byte (70 s) */
+	uint32_t bytes_per_s;  /* a client that takes less is cut, after a first
+				  stall_ms (1024) */
+	uint32_t produce_ms;   /* an answer by a worker in all (6 h) */
+	uint64_t body_bytes;   /* of a body, inflated or not (10 MiB) */
+	uint64_t bodies_bytes; /* in memory, of all at once (128 MiB) */
+	uint32_t head_bytes;   /* of a head (32 KiB) */
 };
 
 /* How head() wants the body. */
 struct http_body_plan {
 	uint64_t max_bytes; /* limits.body_bytes unless changed */
 	const char *dir;    /* not NULL: into an unnamed file there */
+	/* What handle() shall find in the request's `carried`, and how it is
+	 * released when the request is over; NULL for nothing. */
+	void *carried;
+	void (*release)(void *carried);
 };
 
 struct http_handler {
