@@ -64,6 +64,7 @@ struct http_watch {
 	/* under lock */
 	struct http_conn *first, *last;
 	size_t n_conns;
+	size_t n_cut;	 /* of them: whoever serves one removes it soon */
 	int64_t next_ms; /* when the next tick is due; INT64_MAX: never */
 	bool is_draining;
 };
@@ -151,6 +152,7 @@ static void cut_locked(struct http_conn *c, const char *reason)
 	if (c->cut_reason)
 		return;
 	c->cut_reason = reason;
+	c->watch->n_cut++;
 	shutdown(c->fd, SHUT_RDWR);
 	if (c->pipe)
 		http_pipe_cut(c->pipe);
@@ -229,9 +231,11 @@ struct http_conn *http_watch_add(struct http_watch *w, int fd, const char *peer)
 void http_watch_remove(struct http_conn *c)
 {
 	struct http_watch *w = c->watch;
-	const char *reason = c->cut_reason;
+	const char *reason;
 
 	pthread_mutex_lock(&w->lock);
+	reason = c->cut_reason;
+	w->n_cut -= reason != NULL;
 	unlink_locked(c);
 	if (!--w->n_conns)
 		pthread_cond_broadcast(&w->is_empty);
@@ -288,6 +292,13 @@ void http_conn_set_pipe(struct http_conn *c, struct http_pipe *pipe)
 	c->pipe = pipe;
 	if (pipe && c->cut_reason)
 		http_pipe_cut(pipe);
+	pthread_mutex_unlock(&c->watch->lock);
+}
+
+void http_conn_cut(struct http_conn *c, const char *reason)
+{
+	pthread_mutex_lock(&c->watch->lock);
+	cut_locked(c, reason);
 	pthread_mutex_unlock(&c->watch->lock);
 }
 
@@ -366,7 +377,7 @@ bool http_watch_make_room(struct http_watch *w)
 	bool has_room = true;
 
 	pthread_mutex_lock(&w->lock);
-	if (w->n_conns >= w->limits.connections)
+	if (w->n_conns - w->n_cut >= w->limits.connections)
 		has_room = shed_locked(w, HTTP_WAITING) ||
 			   shed_locked(w, HTTP_RECEIVING);
 	pthread_mutex_unlock(&w->lock);

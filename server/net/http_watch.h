@@ -53,6 +53,9 @@ void http_conn_enter(struct http_conn *c, enum http_phase phase);
 /* The pipe that is cut with it; NULL for none any more. */
 void http_conn_set_pipe(struct http_conn *c, struct http_pipe *pipe);
 
+/* End it: what was sent so far still arrives. `reason` is a static text. */
+void http_conn_cut(struct http_conn *c, const char *reason);
+
 /* Why it was cut; NULL where it was not. */
 const char *http_conn_cut_reason(struct http_conn *c);
 

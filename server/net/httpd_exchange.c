@@ -45,6 +45,7 @@ struct exchange {
 	atomic_uint n_refs;
 	enum step step;
 	bool must_close;
+	bool is_old; /* HTTP/1.0: an answer of unknown length ends by closing */
 	bool is_paused; /* the reading end of the pipe is */
 	struct arena arena;
 	struct http_head head;
@@ -100,10 +101,15 @@ static ssize_t read_pipe(void *arg, uint64_t at, char *out, size_t n)
 	ssize_t got = http_pipe_read(x->pipe, out, n);
 
 	(void)at;
-	if (got == HTTP_PIPE_END)
+	if (got == HTTP_PIPE_END && !x->is_old)
 		return MHD_CONTENT_READER_END_OF_STREAM;
-	if (got < 0)
-		return MHD_CONTENT_READER_END_WITH_ERROR;
+	if (got < 0) {
+		http_conn_cut(x->conn, got == HTTP_PIPE_END
+					       ? "the answer is complete"
+					       : "the answer broke off");
+		*out = '\0';
+		return 1;
+	}
 	/* Only this thread moves it, whether or not it was woken meanwhile. */
 	if (x->is_paused != !got)
 		http_conn_enter(x->conn, got ? HTTP_SENDING : HTTP_WORKING);
@@ -312,6 +318,7 @@ static enum MHD_Result take_head(struct exchange *x, const char *method,
 	if (http_conn_cut_reason(x->conn))
 		return MHD_NO;
 	x->step = STEP_BODY;
+	x->is_old = !strcmp(version, "HTTP/1.0");
 	status = exchange_head_read(x->connection, method, version, &x->head,
 				    &x->request, &x->arena, &is_framed, &e);
 	if (status) {

@@ -17,6 +17,10 @@
  *   beside a Transfer-Encoding.
  * - Its own checks (MHD_OPTION_STRICT_FOR_CLIENT) close without an answer, or
  *   answer and go on; ours come first, so they are left off.
+ * - A reader of content that says "error", or "end" to HTTP/1.0, may leave a
+ *   connection behind for ever that was suspended before: it is closed but in
+ *   no list. So the socket is shut down and a last byte given, whose sending
+ *   fails.
  * - A connection must be suspended before anybody can resume it, and none may
  *   be suspended when the daemon is stopped.
  */
