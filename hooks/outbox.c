@@ -408,6 +408,7 @@ void outbox_wait(struct outbox_ticket *t, int wait_ms,
 			.text = w->is_answered ? w->text
 					       : "has not answered yet",
 			.is_final = w->is_final,
+			.is_heard = w->is_heard,
 		};
 
 		if (each)

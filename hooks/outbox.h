@@ -79,6 +79,7 @@ struct outbox_answer {
 	int64_t duration_ms;
 	const char *text; /* one sentence, also for 0 */
 	bool is_final;	  /* delivered, or not to be tried again */
+	bool is_heard;	  /* delivered */
 };
 
 /* Wait up to `wait_ms` for the first answer of each hook; `each` is called

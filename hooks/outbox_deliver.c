@@ -61,6 +61,7 @@ static void tell_waiters(struct outbox *o, const struct slot *s,
 			continue;
 		w->is_answered = true;
 		w->is_final = verdict != VERDICT_AGAIN;
+		w->is_heard = verdict == VERDICT_HEARD;
 		w->status = a->status;
 		w->duration_ms = a->duration_ms;
 		snprintf(w->text, sizeof w->text, "%s", sentence);

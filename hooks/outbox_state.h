@@ -74,6 +74,7 @@ struct waiter {
 	uint64_t serial;
 	bool is_answered;
 	bool is_final;
+	bool is_heard;
 	int status;
 	int64_t duration_ms;
 	char text[256];
