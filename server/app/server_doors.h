@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opening and closing the doors of a server. */
+#pragma once
+
+#include "base/attr.h"
+
+#include <stdint.h>
+
+struct err;
+struct server;
+
+/* All doors that are not "none". */
+int doors_open(struct server *s, struct err *e) MUST_CHECK;
+/* Stop listening everywhere, wait until the monotonic clock passes
+ * `deadline_ms`, cut what is left. Also of doors that never opened. */
+void doors_close(struct server *s, int64_t deadline_ms);
