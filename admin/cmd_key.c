@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* headwater key ... */
+#include "admin/cli.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/files.h"
+#include "store/keygen.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#define PRIVATE_KEY_MAX ((size_t)64 << 10)
+
+static const struct column list_columns[] = {
+	{ "NAME", "name" },
+	{ "TYPE", "type" },
+	{ "FINGERPRINT", "fingerprint" },
+	{ "READ", "read" },
+	{ "WRITE", "write" },
+	{ "DECLARED", "declared" },
+};
+
+static const struct column show_columns[] = {
+	{ "Name", "name" },
+	{ "Type", "type" },
+	{ "Fingerprint", "fingerprint" },
+	{ "Public key", "public_key" },
+	{ "Read", "read" },
+	{ "Write", "write" },
+	{ "Bypass", "bypass" },
+	{ "Declared in", "declared_in" },
+	{ "Problem", "problem" },
+};
+
+static void show_list(struct cli *c, const struct api_answer *a)
+{
+	(void)c;
+	show_table(json_object_get(a->json, "keys"), list_columns,
+		   ARRAY_SIZE(list_columns),
+		   "There is no key yet: headwater key create NAME "
+		   "--public-key FILE --write PATTERN");
+}
+
+static void show_key(struct cli *c, const struct api_answer *a)
+{
+	(void)c;
+	show_lines(a->json, show_columns, ARRAY_SIZE(show_columns));
+}
+
+static void show_made(struct cli *c, const struct api_answer *a)
+{
+	CLEANUP(freep) char *fingerprint = show_text(a->json, "fingerprint");
+
+	printf("key '%s' %s: %s\n", c->names[0],
+	       a->status == 201 ? "created" : "is there already", fingerprint);
+}
+
+/* Never overwrites: the file is made, or it was there. */
+static int write_private(const char *path, const struct buf *private)
+{
+	CLEANUP(closep) int fd = -1;
+	struct err e;
+
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return complain("%s: %s", path, strerror(errno));
+	if (fd_write_full(fd, private->data, private->len, &e) < 0 ||
+	    fsync(fd) < 0) {
+		unlink(path);
+		return complain("%s cannot be written", path);
+	}
+	return CLI_DONE;
+}
+
+/* The public line of the key in `path`, made anew where there is none. */
+static int generate(struct cli *c, const char *path, struct buf *public)
+{
+	CLEANUP(buf_fini) struct buf private = BUF_INIT;
+	bool is_stdout = !strcmp(path, "-");
+	struct err e;
+	int result = CLI_DONE;
+
+	if (!is_stdout && !access(path, F_OK)) {
+		if (file_read(path, PRIVATE_KEY_MAX, &private, &e) < 0 ||
+		    keygen_public_of(buf_span(&private), public, &e) < 0)
+			return complain("%s: %s", path, e.message);
+		return CLI_DONE;
+	}
+	if (keygen_ed25519(c->names[0], &private, public, &e) < 0)
+		return complain("%s", e.message);
+	if (is_stdout)
+		fwrite(private.data, 1, private.len, stdout);
+	else
+		result = write_private(path, &private);
+	return result;
+}
+
+static int run_create(struct cli *c)
+{
+	const char *file = cli_local(c, "--generate");
+	CLEANUP(buf_fini) struct buf public = BUF_INIT;
+	bool has_key = json_object_get(c->fields, "public_key");
+	int result;
+
+	if (has_key == !!file) {
+		complain("a key comes from --public-key FILE or --generate "
+			 "FILE, one of them");
+		return CLI_USAGE;
+	}
+	if (file) {
+		result = generate(c, file, &public);
+		if (result)
+			return result;
+		json_object_set_new(c->fields, "public_key",
+				    json_string(buf_str(&public)));
+	}
+	/* The private key on standard output must stand there alone. */
+	return put_object(c, "keys",
+			  file && !strcmp(file, "-") ? NULL : show_made);
+}
+
+static int run_list(struct cli *c)
+{
+	return list_objects(c, "keys", show_list);
+}
+
+static int run_show(struct cli *c)
+{
+	return get_object(c, "keys", show_key);
+}
+
+static int run_set(struct cli *c)
+{
+	return set_object(c, "keys");
+}
+
+static int run_delete(struct cli *c)
+{
+	return delete_object(c, "keys");
+}
+
+static const struct cli_option create_options[] = {
+	{ "--public-key", "public_key", OPTION_FILE },
+	{ "--generate", "file", OPTION_LOCAL },
+	{ "--read", "read", OPTION_LIST },
+	{ "--write", "write", OPTION_LIST },
+	{ "--bypass", "bypass", OPTION_SWITCH },
+	{ "--replace", NULL, OPTION_LOCAL },
+};
+
+static const struct cli_command commands[] = {
+	{ "key", "create",
+	  "NAME (--public-key FILE | --generate FILE) [--read PATTERN]... "
+	  "[--write PATTERN]... [--bypass] [--replace]",
+	  "let a key in", create_options, ARRAY_SIZE(create_options), 1, 1,
+	  run_create },
+	{ "key", "list", "", "all keys", NULL, 0, 0, 0, run_list },
+	{ "key", "show", "NAME", "one key", NULL, 0, 1, 1, run_show },
+	{ "key", "set", "NAME KEY=VALUE...", "change what it may do", NULL, 0,
+	  2, CLI_NAMES_MAX, run_set },
+	{ "key", "delete", "NAME", "let it in no longer", NULL, 0, 1, 1,
+	  run_delete },
+};
+
+const struct command_table key_commands = { commands, ARRAY_SIZE(commands) };
