@@ -25,7 +25,11 @@ static void drop_body(struct http_response *r)
 void http_response_fini(struct http_response *r)
 {
 	drop_body(r);
-	*r = (struct http_response){ 0 };
+	r->status = 0;
+	r->n_headers = 0; /* what lies behind is not looked at */
+	r->must_close = false;
+	r->what = NULL;
+	*r->who = '\0';
 }
 
 void http_response_header(struct http_response *r, const char *name,

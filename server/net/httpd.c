@@ -230,6 +230,10 @@ static struct MHD_Daemon *start_library(struct httpd *h, unsigned threads)
 		{ MHD_OPTION_HTTPS_PRIORITIES, 0, NULL },
 		{ MHD_OPTION_END, 0, NULL },
 	};
+	struct MHD_OptionItem pool[] = {
+		{ MHD_OPTION_THREAD_POOL_SIZE, threads, NULL },
+		{ MHD_OPTION_END, 0, NULL },
+	};
 	struct MHD_OptionItem none[] = { { MHD_OPTION_END, 0, NULL } };
 	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD |
 			 MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC |
@@ -251,9 +255,8 @@ static struct MHD_Daemon *start_library(struct httpd *h, unsigned threads)
 		/* half of it holds the head */
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 		(size_t)limits->head_bytes * 2, MHD_OPTION_THREAD_STACK_SIZE,
-		SERVE_STACK, MHD_OPTION_THREAD_POOL_SIZE,
-		threads > 1 ? threads : 0, MHD_OPTION_ARRAY,
-		h->tls ? tls : none, MHD_OPTION_END);
+		SERVE_STACK, MHD_OPTION_ARRAY, threads > 1 ? pool : none,
+		MHD_OPTION_ARRAY, h->tls ? tls : none, MHD_OPTION_END);
 }
 
 /* -- opening and closing -------------------------------------------------- */

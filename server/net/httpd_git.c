@@ -59,7 +59,7 @@ static enum route route_of(const struct http_request *r, size_t *n_name_out)
 static const char *name_of(const struct http_request *r, size_t n_name,
 			   char out[REPO_NAME_MAX + 1])
 {
-	char path[HTTP_TARGET_MAX + 1];
+	char path[HTTP_TARGET_MAX + 1] UNINITIALIZED;
 	char *to = path;
 	struct err e;
 
