@@ -448,6 +448,7 @@ void *exchange_begin(void *arg, const char *target,
 						   : x->head.target_len));
 
 	x->request.body_fd = -1;
+	x->request.method = HTTP_OTHER; /* until it is read */
 	x->record.door = door->name;
 	x->record.started_us = clock_us();
 	strncpy(x->record.peer, http_conn_peer(x->conn),
