@@ -259,8 +259,8 @@ static bool may_be_special(struct span name)
 {
 	unsigned char c = name.data[0];
 
-	return c == '.' || c >= 0x80 || c == 'g' || c == 'G' || c == 'm' ||
-	       c == 'M' || memchr(name.data, '\\', name.len);
+	return c == '.' || c == '~' || c >= 0x80 || c == 'g' || c == 'G' ||
+	       c == 'm' || c == 'M' || memchr(name.data, '\\', name.len);
 }
 
 static int check_special(struct fsck *f, const struct entry *entry,
