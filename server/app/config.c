@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "net/address.h"
 #include "net/identity.h"
 #include "store/values.h"
@@ -401,6 +402,20 @@ void config_now(struct config *c, struct config_values *out)
 	pthread_mutex_lock(&c->lock);
 	*out = c->now;
 	pthread_mutex_unlock(&c->lock);
+}
+
+void config_apply_log(struct config *c)
+{
+	static const char *const levels[] = { "error", "warn", "info",
+					      "debug" };
+	struct config_values v;
+
+	config_now(c, &v);
+	for (size_t i = 0; i < ARRAY_SIZE(levels); i++)
+		if (!strcmp(levels[i], v.log_level))
+			log_configure((enum log_level)i,
+				      strcmp(v.log_format, "json") ? LOG_TEXT
+								   : LOG_JSON);
 }
 
 static bool same_names(const struct config_values *a,

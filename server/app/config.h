@@ -62,6 +62,9 @@ struct state_hooks config_hooks(struct config *c);
 /* The values in force, copied. */
 void config_now(struct config *c, struct config_values *out);
 
+/* Set the log's level and format; before there are threads. */
+void config_apply_log(struct config *c);
+
 /* Where an option that needs a restart differs between the two, its key; NULL
  * where none does. `*i` counts on. */
 const char *config_needs_restart(const struct config_values *was,

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define EXIT_START     1
@@ -95,21 +96,9 @@ static void block_signals(void)
 	sigaddset(&set, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
-}
-
-/* Before the files are read: from flags alone. */
-static void configure_log(struct config *c)
-{
-	static const char *const levels[] = { "error", "warn", "info",
-					      "debug" };
-	struct config_values v;
-
-	config_now(c, &v);
-	for (size_t i = 0; i < ARRAY_SIZE(levels); i++)
-		if (!strcmp(levels[i], v.log_level))
-			log_configure((enum log_level)i,
-				      strcmp(v.log_format, "json") ? LOG_TEXT
-								   : LOG_JSON);
+	/* Whatever is made below the data directory is nobody else's; modes
+	 * that a group needs are given on purpose (store/data_dir.h). */
+	umask(007);
 }
 
 int serve_run(int argc, char **argv)
@@ -122,7 +111,7 @@ int serve_run(int argc, char **argv)
 	if (flags_parse(&f, argc, argv) < 0)
 		return EXIT_USAGE;
 	block_signals();
-	configure_log(f.config);
+	config_apply_log(f.config);
 	options = (struct server_options){
 		.config = f.config,
 		.data_dir = f.data,
@@ -135,7 +124,6 @@ int serve_run(int argc, char **argv)
 		log_error("start.failed", "error", e.message, NULL);
 		return EXIT_START;
 	}
-	configure_log(f.config);
 	server_run(server);
 	server_free(server);
 	log_info("stopped", NULL);

@@ -62,6 +62,7 @@ static int open_state(struct server *s, const struct server_options *options,
 	if (!s->states)
 		return err_wrap(e, "the configuration");
 	config_now(s->config, &s->values);
+	config_apply_log(s->config);
 	return 0;
 }
 

@@ -32,8 +32,8 @@ static struct snapshot *snapshot_of(struct server *s, const char *repo,
 				    struct err *e)
 {
 	CLEANUP(state_putp) struct state *state = state_store_get(s->states);
-	CLEANUP(repository_putp) struct repository *r =
-		repo_store_open(s->repos, state, repo, e);
+	CLEANUP(repository_putp)
+	struct repository *r = repo_store_open(s->repos, state, repo, e);
 
 	return r ? repository_snapshot(r, e) : NULL;
 }
@@ -121,7 +121,8 @@ static void sweep(void *arg)
 	for (size_t i = 0; i < state_count(state, STATE_REPO); i++) {
 		const char *name = state_repo_at(state, i)->object.name;
 		CLEANUP(repository_putp)
-		struct repository *r = repo_store_open(s->repos, state, name, &e);
+		struct repository *r =
+			repo_store_open(s->repos, state, name, &e);
 
 		if (r && receive_pack_sweep(repository_dir(r), data_dir_is_dead,
 					    s->dir, &e) < 0)

@@ -159,6 +159,9 @@ static bool accept_some(struct sshd *d)
 			return true;
 		if (errno == ECONNABORTED || errno == EPROTO)
 			continue;
+		/* sshd_stop() has shut the socket down. */
+		if (errno == EINVAL)
+			return false;
 		log_warn("ssh.accept", "error", strerror(errno), NULL);
 		registry_make_room(&d->registry);
 		return false;

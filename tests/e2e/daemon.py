@@ -214,11 +214,13 @@ class Git:
         self.daemon = daemon
         self.key = key
         self.known_hosts = self.directory / "known_hosts"
+        self.pinned = None  # the port it was written for
 
     def environment(self):
-        lines = self.daemon.cli(
-            "known-hosts", f"127.0.0.1:{self.daemon.ssh_port}")
-        self.known_hosts.write_text(lines)
+        if self.pinned != self.daemon.ssh_port:
+            self.pinned = self.daemon.ssh_port
+            self.known_hosts.write_text(self.daemon.cli(
+                "known-hosts", f"127.0.0.1:{self.pinned}"))
         ssh = ["ssh", "-F", "none", "-o", "IdentitiesOnly=yes",
                "-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes",
                "-o", f"UserKnownHostsFile={self.known_hosts}",
