@@ -28,8 +28,8 @@ PROGRAMS = {"app", "admin"}
 # Headers of a library: the only files that may include them.
 LIBRARIES = {
     "libssh/*": ("server/net/sshd*.c",),
-    "microhttpd*.h": ("server/net/httpd*.[ch]",),
-    "gnutls/*": ("server/net/httpd*.[ch]",),
+    "microhttpd*.h": ("server/net/httpd_exchange.h",),
+    "gnutls/*": ("server/net/httpd_tls.h",),
     "curl/*": ("hooks/delivery.c", "admin/client.c"),
     "git2.h": ("server/git/*", "server/store/*"),
     "git2/*": ("server/git/*", "server/store/*"),

@@ -85,7 +85,7 @@ class Floors(Tree):
         for name, inside, outside in (
             ("<libssh/server.h>", "server/net/sshd_session.c",
              "server/net/httpd.c"),
-            ("<microhttpd.h>", "server/net/httpd.c", "server/net/admin_api.c"),
+            ("<microhttpd.h>", "server/net/httpd_exchange.h", "server/net/httpd_git.c"),
             ("<curl/curl.h>", "hooks/delivery.c", "hooks/outbox.c"),
             ("<curl/curl.h>", "admin/client.c", "admin/main.c"),
             ("<git2.h>", "server/store/repo.c", "server/base/a.c"),

@@ -399,8 +399,8 @@ static void recovers_staged(struct fixture *f, bool has_moved)
 {
 	struct outbox *o = open_outbox(f, "a", "main");
 
-	stage(o, 2, "refs/heads/main");
-	/* The ticket is lost with the process. */
+	/* Neither released nor dropped: as a crash leaves it. */
+	outbox_wait(stage(o, 2, "refs/heads/main"), 0, NULL, NULL);
 	outbox_close(o, 0);
 	assert_int_equal(files_in(f, "staged"), 1);
 	oid_parse(span_str(id_text[has_moved ? 2 : 0]), OID_SHA1, &f->ref);
