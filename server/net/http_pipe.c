@@ -374,7 +374,7 @@ bool http_pipe_is_broken(struct http_pipe *p)
 	bool is_broken;
 
 	pthread_mutex_lock(&p->lock);
-	is_broken = p->is_cut || (p->has_failed && !p->n_unread);
+	is_broken = p->has_failed && !p->n_unread;
 	pthread_mutex_unlock(&p->lock);
 	return is_broken;
 }
@@ -399,12 +399,12 @@ void http_pipe_cut(struct http_pipe *p)
 	pthread_mutex_unlock(&p->lock);
 }
 
-uint64_t http_pipe_written(struct http_pipe *p)
+bool http_pipe_is_cut(struct http_pipe *p)
 {
-	uint64_t n;
+	bool is_cut;
 
 	pthread_mutex_lock(&p->lock);
-	n = p->n_written;
+	is_cut = p->is_cut;
 	pthread_mutex_unlock(&p->lock);
-	return n;
+	return is_cut;
 }

@@ -62,7 +62,8 @@ ssize_t http_pipe_read(struct http_pipe *p, void *out, size_t n);
 /* Has the writer finished well? Then the length of all that lies there. */
 bool http_pipe_is_whole(struct http_pipe *p, uint64_t *len_out);
 
-/* Has it failed, and nothing to read is left? */
+/* Has the writer failed, and nothing to read is left? Then it is done with all
+ * that belongs to the answer. */
 bool http_pipe_is_broken(struct http_pipe *p);
 
 /* The last use of the reading end. Accepts NULL. */
@@ -74,5 +75,5 @@ void http_pipe_close(struct http_pipe *p);
  * caller knows that the reading end is still there. */
 void http_pipe_cut(struct http_pipe *p);
 
-/* Bytes that were written. */
-uint64_t http_pipe_written(struct http_pipe *p);
+/* Was it cut? The writer may still be at work. */
+bool http_pipe_is_cut(struct http_pipe *p);

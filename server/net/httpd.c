@@ -183,6 +183,8 @@ static void log_library(void *arg, const char *format, va_list args)
 	struct httpd *h = arg;
 	char text[LOG_VALUE_MAX];
 
+	if (strstr(format, "Content-Length"))
+		httpd_pending_refuse_lengths();
 	if (!log_enabled(LEVEL_DEBUG))
 		return;
 	vsnprintf(text, sizeof text, format, args);
@@ -326,6 +328,7 @@ static int open_door(struct httpd *h, const struct httpd_options *o,
 		h->tls = httpd_tls_open(o->tls_cert, o->tls_key, e);
 		if (!h->tls)
 			return -1;
+		h->door.is_tls = true;
 	}
 	if (bind_door(h, o, e) < 0)
 		return -1;

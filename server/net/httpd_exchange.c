@@ -42,6 +42,7 @@ struct exchange {
 	struct httpd_door *door;
 	struct MHD_Connection *connection;
 	struct http_conn *conn;
+	struct httpd_pending pending;
 	atomic_uint n_refs;
 	enum step step;
 	bool must_close;
@@ -79,16 +80,22 @@ static void exchange_put(struct exchange *x)
 	pthread_mutex_unlock(&door->lock);
 }
 
+void httpd_refuse(const struct httpd_door *door, unsigned status,
+		  const char *message, struct http_response *out)
+{
+	const struct http_handler *h = &door->handler;
+
+	http_response_fini(out);
+	if (h->refuse)
+		h->refuse(h->arg, status, message, out);
+	else
+		http_response_text(out, status, "text/plain; charset=utf-8",
+				   message);
+}
+
 static void refuse(struct exchange *x, unsigned status, const char *message)
 {
-	const struct http_handler *h = &x->door->handler;
-
-	http_response_fini(&x->response);
-	if (h->refuse)
-		h->refuse(h->arg, status, message, &x->response);
-	else
-		http_response_text(&x->response, status,
-				   "text/plain; charset=utf-8", message);
+	httpd_refuse(x->door, status, message, &x->response);
 	if (x->error.code == ERR_OK)
 		err_set(&x->error, ERR_MALFORMED, "%s", message);
 }
@@ -154,6 +161,8 @@ static struct MHD_Response *pipe_response(struct exchange *x)
 	uint64_t len;
 	char *all;
 
+	if (http_pipe_is_cut(x->pipe))
+		return NULL;
 	if (http_pipe_is_broken(x->pipe))
 		return broken_response(x);
 	if (!http_pipe_is_whole(x->pipe, &len))
@@ -259,9 +268,7 @@ static void run_producer(void *arg)
 	struct exchange *x = arg;
 	struct http_response *r = &x->response;
 	struct err e = { 0 };
-	int rc;
-
-	rc = r->produce(r->arg, http_pipe_stream(x->writing), &e);
+	int rc = r->produce(r->arg, http_pipe_stream(x->writing), &e);
 	if (rc < 0)
 		x->error = e;
 	http_pipe_finish(x->writing, rc);
@@ -315,6 +322,7 @@ static enum MHD_Result take_head(struct exchange *x, const char *method,
 	bool is_framed;
 	unsigned status;
 
+	httpd_pending_end(&x->pending);
 	if (http_conn_cut_reason(x->conn))
 		return MHD_NO;
 	x->step = STEP_BODY;
@@ -454,6 +462,10 @@ void *exchange_begin(void *arg, const char *target,
 	strncpy(x->record.peer, http_conn_peer(x->conn),
 		sizeof x->record.peer - 1);
 	x->request.peer = x->record.peer;
+	x->pending.door = door;
+	x->pending.connection = connection;
+	x->pending.conn = x->conn;
+	httpd_pending_begin(&x->pending);
 	pthread_mutex_lock(&door->lock);
 	door->n_exchanges++;
 	pthread_mutex_unlock(&door->lock);
@@ -470,6 +482,7 @@ void exchange_completed(void *door, struct MHD_Connection *connection,
 	*context = NULL;
 	if (!x)
 		return;
+	httpd_pending_end(&x->pending);
 	info = MHD_get_connection_info(connection,
 				       MHD_CONNECTION_INFO_HTTP_STATUS);
 	x->record.status = info ? info->http_status : 0;

@@ -15,6 +15,8 @@
  *   space before a colon. The library itself accepts all of them.
  * - It takes the first of several Content-Length headers and ignores them all
  *   beside a Transfer-Encoding.
+ * - A Content-Length that is no number makes it send the head of its answer
+ *   twice: see httpd_pending.c.
  * - Its own checks (MHD_OPTION_STRICT_FOR_CLIENT) close without an answer, or
  *   answer and go on; ours come first, so they are left off.
  * - A reader of content that says "error", or "end" to HTTP/1.0, may leave a
@@ -33,11 +35,13 @@
 #include <pthread.h>
 
 struct exchange;
+struct http_conn;
 struct http_watch;
 
 /* What an exchange needs of its door. */
 struct httpd_door {
 	const char *name;
+	bool is_tls;
 	struct workers *workers;
 	struct httpd_limits limits; /* all set */
 	struct http_handler handler;
@@ -48,6 +52,26 @@ struct httpd_door {
 	pthread_cond_t is_empty;
 	size_t n_exchanges; /* under lock: their last use may be a worker's */
 };
+
+/* A refusal in the handler's own form. */
+void httpd_refuse(const struct httpd_door *door, unsigned status,
+		  const char *message, struct http_response *out);
+
+/* A request whose head is not complete: of the thread that serves it. */
+struct httpd_pending {
+	struct httpd_door *door;
+	struct MHD_Connection *connection;
+	struct http_conn *conn;
+	bool is_linked;
+	struct httpd_pending *prev, *next;
+};
+
+void httpd_pending_begin(struct httpd_pending *p);
+/* Does nothing where it has ended already. */
+void httpd_pending_end(struct httpd_pending *p);
+/* The library has just logged that a Content-Length is no number: answer and
+ * cut those of this thread's that have such a one. */
+void httpd_pending_refuse_lengths(void);
 
 /* MHD_OPTION_URI_LOG_CALLBACK, MHD_AccessHandlerCallback,
  * MHD_OPTION_NOTIFY_COMPLETED and MHD_OPTION_NOTIFY_CONNECTION, with the door

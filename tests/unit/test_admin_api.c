@@ -95,6 +95,8 @@ static void says_errors_as_json(void **state)
 		    "\"code\":\"not-implemented\"");
 	assert_talk("GET /v1/x" CLOSE "X: a\rb\r\n\r\n", " 400 ",
 		    "application/json");
+	assert_talk("PUT /v1/x" CLOSE "Content-Length: 1x\r\n\r\n", " 400 ",
+		    "\"code\":\"bad-request\"");
 	assert_talk("PUT /v1/x" CLOSE "Content-Length: 99999999999\r\n\r\n",
 		    " 413 ", "\"code\":\"content-too-large\"");
 	admin_api_free(a);

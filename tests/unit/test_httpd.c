@@ -26,6 +26,7 @@ static struct httpd *door;
 static struct sockaddr_in where;
 static atomic_int n_released;
 static atomic_int produce_result;
+static char block[300000];
 
 /* -- the handler ---------------------------------------------------------- */
 
@@ -41,10 +42,8 @@ static int produce(void *arg, struct stream *s, struct err *e)
 	const struct http_request *r = arg;
 	const char *n_text = http_request_param(r, "n");
 	size_t n = n_text ? strtoul(n_text, NULL, 10) : 0;
-	static char block[300000];
 	int rc = 0;
 
-	memset(block, 'x', sizeof block);
 	while (n && !rc) {
 		size_t now = n < sizeof block ? n : sizeof block;
 
@@ -322,8 +321,6 @@ static void refuses_ambiguous_framing(void **state)
 	}
 }
 
-/* The library answers these itself, and in one case sends its head twice: what
- * counts is that nothing behind them is taken for a request. */
 static void refuses_malformed_lengths(void **state)
 {
 	static const char *const heads[] = {
@@ -343,8 +340,7 @@ static void refuses_malformed_lengths(void **state)
 			 "POST /a HTTP/1.1\r\nHost: x\r\n%s\r\n"
 			 "0\r\n\r\nGET /smuggled HTTP/1.1\r\n" CLOSE,
 			 heads[i]);
-		talk(request);
-		assert_memory_equal(answer.data, "HTTP/1.1 4", 10);
+		assert_status(request, "4");
 		assert_null(strstr(answer.data, "smuggled"));
 		assert_null(strstr(answer.data, "TIMEOUT"));
 	}
@@ -765,6 +761,7 @@ int main(void)
 		log_configure(LEVEL_ERROR, LOG_TEXT);
 	else
 		log_configure(LEVEL_DEBUG, LOG_TEXT);
+	memset(block, 'x', sizeof block);
 	workers = workers_new("test", 4, 64, (size_t)256 << 10);
 	rc = cmocka_run_group_tests(tests, NULL, NULL);
 	workers_free(workers);
