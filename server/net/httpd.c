@@ -227,8 +227,7 @@ static struct MHD_Daemon *start_library(struct httpd *h, unsigned threads)
 {
 	const struct httpd_limits *limits = &h->door.limits;
 	struct MHD_OptionItem tls[] = {
-		{ MHD_OPTION_HTTPS_CERT_CALLBACK, (intptr_t)choose_certificate,
-		  NULL },
+		{ MHD_OPTION_HTTPS_CERT_CALLBACK, 0, NULL },
 		{ MHD_OPTION_HTTPS_PRIORITIES, 0, NULL },
 		{ MHD_OPTION_END, 0, NULL },
 	};
@@ -240,8 +239,11 @@ static struct MHD_Daemon *start_library(struct httpd *h, unsigned threads)
 	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD |
 			 MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC |
 			 MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+	gnutls_certificate_retrieve_function2 *choose = choose_certificate;
 	const char *priorities = httpd_tls_priorities;
 
+	/* Neither a function nor a constant converts to void *. */
+	memcpy(&tls[0].ptr_value, &choose, sizeof choose);
 	memcpy(&tls[1].ptr_value, &priorities, sizeof priorities);
 	if (h->tls)
 		flags |= MHD_USE_TLS;
