@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table of options, and the three ways a value gets into one. */
+/* The three ways a value gets into an option: default, file, flag. */
 #include "app/config.h"
 
+#include "app/config_table.h"
 #include "base/arena.h"
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -12,157 +13,35 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum option_kind {
-	KIND_TEXT,
-	KIND_ADDRESS,
-	KIND_NAMES,
-	KIND_COUNT,
-	KIND_SIZE,
-	KIND_DURATION,
-	KIND_PERCENT,
-};
-
-/* Values are read again on SIGHUP; those of doors only at the start. */
-enum when { AT_ONCE, AT_START };
-
-#define AT(field) offsetof(struct config_values, field)
-
-static const struct option {
-	const char *section;
-	const char *key;
-	enum option_kind kind;
-	enum when when;
-	size_t offset;
-	const char *fallback;
-	uint64_t min, max; /* of numbers */
-	const char *help;
-} options[] = {
-	{ "server", "ssh", KIND_ADDRESS, AT_START, AT(ssh), "*:2222", 0, 0,
-	  "where the SSH door listens, or none" },
-	{ "server", "http", KIND_ADDRESS, AT_START, AT(http), "*:8080", 0, 0,
-	  "where the read-only HTTP door listens, or none" },
-	{ "server", "https", KIND_ADDRESS, AT_START, AT(https), "none", 0, 0,
-	  "the same with TLS" },
-	{ "server", "probe", KIND_ADDRESS, AT_START, AT(probe), "*:9090", 0, 0,
-	  "where /healthz, /readyz and /metrics are" },
-	{ "server", "admin", KIND_TEXT, AT_START, AT(admin), "", 0, 0,
-	  "the admin socket (DATA/run/admin.sock where unset), or none" },
-	{ "server", "tls-cert", KIND_TEXT, AT_START, AT(tls_cert), "", 0, 0,
-	  "PEM file of the certificate chain, read again when it changes" },
-	{ "server", "tls-key", KIND_TEXT, AT_START, AT(tls_key), "", 0, 0,
-	  "PEM file of its key" },
-	{ "server", "name", KIND_NAMES, AT_START, AT(names), "", 0, 0,
-	  "HOST[:PORT] this server is known by; may be repeated" },
-	{ "server", "host-key", KIND_TEXT, AT_START, AT(host_key), "", 0, 0,
-	  "OpenSSH private key file (DATA/ssh/ssh_host_ed25519_key where "
-	  "unset)" },
-	{ "server", "drain-timeout", KIND_DURATION, AT_ONCE,
-	  AT(drain_timeout_ms), "25s", 0, 86400000,
-	  "how long transfers may finish after SIGTERM" },
-	{ "server", "receiver-service", KIND_TEXT, AT_ONCE,
-	  AT(receiver_service), "webhook-receiver.flux-system.svc", 0, 0,
-	  "where Flux's receivers listen, HOST[:PORT]" },
-	{ "server", "hook-wait", KIND_DURATION, AT_ONCE, AT(hook_wait_ms), "1s",
-	  0, 30000,
-	  "how long a pusher is shown what hooks answer, after the report" },
-	{ "server", "log-format", KIND_TEXT, AT_START, AT(log_format), "text",
-	  0, 0, "text or json" },
-	{ "server", "log-level", KIND_TEXT, AT_START, AT(log_level), "info", 0,
-	  0, "error, warn, info or debug" },
-
-	{ "limits", "sessions", KIND_COUNT, AT_ONCE, AT(sessions), "2000", 1,
-	  1000000, "SSH connections at once" },
-	{ "limits", "unauthenticated", KIND_COUNT, AT_ONCE, AT(unauthenticated),
-	  "1000", 1, 1000000,
-	  "of them not logged in; the oldest goes when there are more" },
-	{ "limits", "channels", KIND_COUNT, AT_ONCE, AT(channels), "4", 1, 64,
-	  "channels open at once on a connection" },
-	{ "limits", "refused-keys", KIND_COUNT, AT_ONCE, AT(refused_keys), "30",
-	  1, 1000, "unknown keys a connection may offer" },
-	{ "limits", "login-timeout", KIND_DURATION, AT_ONCE, AT(login_timeout),
-	  "30s", 1000, 600000, "from connection to login" },
-	{ "limits", "idle-timeout", KIND_DURATION, AT_ONCE, AT(idle_timeout),
-	  "5m", 1000, 86400000, "logged in without a command" },
-	{ "limits", "stall-timeout", KIND_DURATION, AT_ONCE, AT(stall_timeout),
-	  "60s", 1000, 86400000, "a client that takes no byte" },
-	{ "limits", "silence-timeout", KIND_DURATION, AT_ONCE,
-	  AT(silence_timeout), "10m", 1000, 86400000,
-	  "a client that sends none while it is waited for" },
-	{ "limits", "session-timeout", KIND_DURATION, AT_ONCE,
-	  AT(session_timeout), "6h", 1000, 604800000,
-	  "a whole SSH connection" },
-	{ "limits", "keepalive", KIND_DURATION, AT_ONCE, AT(keepalive), "30s",
-	  1000, 86400000, "silence after which a client is asked" },
-	{ "limits", "http-connections", KIND_COUNT, AT_START,
-	  AT(http_connections), "2000", 1, 1000000,
-	  "HTTP connections at once, per door" },
-	{ "limits", "http-head-timeout", KIND_DURATION, AT_START,
-	  AT(http_head_timeout), "30s", 1000, 75000,
-	  "until a request's head is complete" },
-	{ "limits", "http-request-timeout", KIND_DURATION, AT_START,
-	  AT(http_request_timeout), "45s", 1000, 75000,
-	  "from the head to the end of its body" },
-	{ "limits", "http-stall-timeout", KIND_DURATION, AT_START,
-	  AT(http_stall_timeout), "75s", 1000, 86400000,
-	  "a client that takes no byte of an answer" },
-	{ "limits", "http-rate", KIND_SIZE, AT_START, AT(http_rate), "1k", 0,
-	  1 << 30, "bytes a second a client must take in the long run" },
-	{ "limits", "http-body", KIND_SIZE, AT_START, AT(http_body), "10m",
-	  1024, (uint64_t)1 << 30, "a request's body, inflated or not" },
-	{ "limits", "push-size", KIND_SIZE, AT_ONCE, AT(push_size), "2g", 0,
-	  (uint64_t)1 << 50, "a pushed pack" },
-	{ "limits", "object-size", KIND_SIZE, AT_ONCE, AT(object_size), "2g", 0,
-	  (uint64_t)1 << 40, "one pushed object, inflated" },
-	{ "limits", "inflated-size", KIND_SIZE, AT_ONCE, AT(inflated_size),
-	  "64g", 0, (uint64_t)1 << 50, "all objects of a push, inflated" },
-	{ "limits", "push-objects", KIND_COUNT, AT_ONCE, AT(push_objects),
-	  "10000000", 1, UINT32_MAX - 1, "objects of a push" },
-	{ "limits", "push-refs", KIND_COUNT, AT_ONCE, AT(push_refs), "100000",
-	  1, 10000000, "refs a push may change" },
-	{ "limits", "push-options", KIND_COUNT, AT_ONCE, AT(push_options),
-	  "256", 0, 100000, "push options" },
-	{ "limits", "push-memory", KIND_SIZE, AT_ONCE, AT(push_memory), "64m",
-	  (uint64_t)4 << 20, (uint64_t)1 << 40,
-	  "memory of the indexer, per push" },
-	{ "limits", "disk-reserve", KIND_PERCENT, AT_ONCE, AT(disk_reserve),
-	  "5%", 0, 90, "of the volume that pushes leave free" },
-	{ "limits", "fetch-wants", KIND_COUNT, AT_ONCE, AT(fetch_wants),
-	  "100000", 1, 100000000, "want lines of a fetch" },
-	{ "limits", "fetch-haves", KIND_COUNT, AT_ONCE, AT(fetch_haves),
-	  "1000000", 1, 100000000, "have lines of a fetch" },
-	{ "limits", "fetch-lines", KIND_COUNT, AT_ONCE, AT(fetch_lines),
-	  "2000000", 1, 1000000000, "lines of a fetch in all" },
-	{ "limits", "fetch-prefixes", KIND_COUNT, AT_ONCE, AT(fetch_prefixes),
-	  "65536", 1, 10000000, "ref-prefix lines of a listing" },
-	{ "limits", "fetch-commands", KIND_COUNT, AT_ONCE, AT(fetch_commands),
-	  "10000", 1, 100000000, "requests in one connection" },
-	{ "limits", "cache-size", KIND_SIZE, AT_START, AT(cache_size), "1g", 0,
-	  (uint64_t)1 << 50, "finished answers kept on disk" },
-	{ "limits", "repository-memory", KIND_SIZE, AT_START,
-	  AT(repository_memory), "64m", 0, (uint64_t)1 << 40,
-	  "memory of all repositories' caches" },
-};
-
-#define N_OPTIONS (sizeof options / sizeof options[0])
 #define TEXTS_MAX ((size_t)64 << 20) /* of all loads together */
+
+/* A text that a value is or was. */
+struct text {
+	struct text *next;
+	const char *value;
+};
 
 struct config {
 	pthread_mutex_t lock;
-	struct arena texts; /* under lock; grows with every load that differs */
-	struct config_values now; /* under lock */
+	/* under lock */
+	struct arena texts; /* whoever copied the values may hold one */
+	struct text *kept;  /* each once: only new ones take memory */
+	struct config_values now;
 	struct config_values next;
-	bool is_flag[N_OPTIONS];
+	bool is_flag[CONFIG_OPTIONS];
+	const char *file[CONFIG_OPTIONS]; /* this load: where it was set last */
 };
 
-static bool is_text(enum option_kind kind)
+static bool is_text(enum config_kind kind)
 {
 	return kind == KIND_TEXT || kind == KIND_ADDRESS;
 }
 
-static int number_parse(const struct option *o, const char *value,
+static int number_parse(const struct config_option *o, const char *value,
 			uint64_t *out, struct err *e)
 {
 	int64_t ms;
@@ -186,7 +65,29 @@ static int number_parse(const struct option *o, const char *value,
 	}
 }
 
-static int check_words(const struct option *o, const char *value, struct err *e)
+static const char *number_text(const struct config_option *o, uint64_t n,
+			       char out[VALUE_TEXT_SIZE])
+{
+	if (o->kind == KIND_SIZE)
+		return value_size_text(n, out);
+	if (o->kind == KIND_DURATION)
+		return value_duration_text((int64_t)n, out);
+	snprintf(out, VALUE_TEXT_SIZE, "%" PRIu64 "%s", n,
+		 o->kind == KIND_PERCENT ? "%" : "");
+	return out;
+}
+
+static int refuse_number(const struct config_option *o, struct err *e)
+{
+	char min[VALUE_TEXT_SIZE], max[VALUE_TEXT_SIZE];
+
+	return err_set(e, ERR_MALFORMED, "%s is %s to %s: %s", o->key,
+		       number_text(o, o->min, min), number_text(o, o->max, max),
+		       o->help);
+}
+
+static int check_words(const struct config_option *o, const char *value,
+		       struct err *e)
 {
 	static const char *const formats[] = { "text", "json", NULL };
 	static const char *const levels[] = { "error", "warn", "info", "debug",
@@ -202,11 +103,12 @@ static int check_words(const struct option *o, const char *value, struct err *e)
 	for (; *words; words++)
 		if (!strcmp(*words, value))
 			return 0;
-	return err_set(e, ERR_MALFORMED, "%s is %s, not \"%.40s\"", o->key,
-		       o->help, value);
+	return err_set(e, ERR_MALFORMED, "it is %s, not \"%.40s\"", o->help,
+		       value);
 }
 
-static int text_check(const struct option *o, const char *value, struct err *e)
+static int text_check(const struct config_option *o, const char *value,
+		      struct err *e)
 {
 	struct address ignored;
 
@@ -215,29 +117,37 @@ static int text_check(const struct option *o, const char *value, struct err *e)
 	return check_words(o, value, e);
 }
 
-/* Unchanged texts are not copied again, so reloads do not add up. */
-static const char *keep(struct config *c, const char *before, const char *value)
+/* The text, copied where no value has been it before. */
+static const char *keep(struct config *c, const char *value)
 {
-	if (before && !strcmp(before, value))
-		return before;
-	return arena_strdup(&c->texts, span_str(value));
+	struct text *t;
+
+	for (t = c->kept; t; t = t->next) {
+		if (!strcmp(t->value, value))
+			return t->value;
+	}
+	t = arena_alloc(&c->texts, sizeof *t);
+	if (!t || !(t->value = arena_strdup(&c->texts, span_str(value))))
+		return NULL;
+	t->next = c->kept;
+	c->kept = t;
+	return t->value;
 }
 
-static const struct option *option_find(const char *section, const char *key,
-					size_t *index_out)
+static const struct config_option *
+option_find(const char *section, const char *key, size_t *index_out)
 {
-	for (size_t i = 0; i < N_OPTIONS; i++) {
-		if (section && strcmp(options[i].section, section))
-			continue;
-		if (strcmp(options[i].key, key))
+	for (size_t i = 0; i < CONFIG_OPTIONS; i++) {
+		if (strcmp(config_table[i].section, section) != 0 ||
+		    strcmp(config_table[i].key, key) != 0)
 			continue;
 		*index_out = i;
-		return &options[i];
+		return &config_table[i];
 	}
 	return NULL;
 }
 
-static void *field_of(struct config_values *v, const struct option *o)
+static void *field_of(struct config_values *v, const struct config_option *o)
 {
 	return (char *)v + o->offset;
 }
@@ -251,12 +161,12 @@ static int add_name(struct config *c, const char *value, struct err *e)
 	if (v->n_names == CONFIG_NAMES_MAX)
 		return err_set(e, ERR_LIMIT, "at most %d names",
 			       CONFIG_NAMES_MAX);
-	v->names[v->n_names] = keep(c, c->now.names[v->n_names], value);
+	v->names[v->n_names] = keep(c, value);
 	return v->names[v->n_names++] ? 0 : err_nomem(e);
 }
 
-static int set(struct config *c, const struct option *o, const char *value,
-	       struct err *e)
+static int set(struct config *c, const struct config_option *o,
+	       const char *value, struct err *e)
 {
 	uint64_t number;
 
@@ -269,15 +179,13 @@ static int set(struct config *c, const struct option *o, const char *value,
 
 		if (text_check(o, value, e) < 0)
 			return err_wrap(e, "%s", o->key);
-		*text = keep(c, *text, value);
+		*text = keep(c, value);
 		return *text ? 0 : err_nomem(e);
 	}
 	if (number_parse(o, value, &number, e) < 0)
 		return err_wrap(e, "%s", o->key);
 	if (number < o->min || number > o->max)
-		return err_set(e, ERR_MALFORMED,
-			       "%s lies outside its bounds (%s)", o->key,
-			       o->help);
+		return refuse_number(o, e);
 	*(uint64_t *)field_of(&c->next, o) = number;
 	return 0;
 }
@@ -287,12 +195,13 @@ static void reset(struct config *c)
 {
 	struct err ignored;
 
-	for (size_t i = 0; i < N_OPTIONS; i++) {
+	for (size_t i = 0; i < CONFIG_OPTIONS; i++) {
 		if (c->is_flag[i])
 			continue;
-		if (options[i].kind == KIND_NAMES)
+		if (config_table[i].kind == KIND_NAMES)
 			c->next.n_names = 0;
-		else if (set(c, &options[i], options[i].fallback, &ignored) < 0)
+		else if (set(c, &config_table[i], config_table[i].fallback,
+			     &ignored) < 0)
 			abort(); /* the table's own defaults are good */
 	}
 }
@@ -324,7 +233,7 @@ int config_flag(struct config *c, const char *name, const char *value,
 		struct err *e)
 {
 	size_t i;
-	const struct option *o = option_find("server", name, &i);
+	const struct config_option *o = option_find("server", name, &i);
 
 	if (!o || o->kind == KIND_NAMES)
 		return err_set(e, ERR_NOT_FOUND, "there is no option --%s",
@@ -342,14 +251,40 @@ static void on_begin(void *arg)
 
 	pthread_mutex_lock(&c->lock);
 	reset(c);
+	memset(c->file, 0, sizeof c->file);
 	pthread_mutex_unlock(&c->lock);
+}
+
+/*
+ * One entry of a file. A later file replaces what an earlier one said, all of
+ * a list too; within a file only a list may be repeated. What a flag decides is
+ * judged and not taken.
+ */
+static int take(struct config *c, const struct config_option *o,
+		const struct state_foreign *entry, struct err *e)
+{
+	struct config_values before = c->next;
+	size_t i = (size_t)(o - config_table);
+	bool is_again = c->file[i] && !strcmp(c->file[i], entry->file);
+	int result;
+
+	if (is_again && o->kind != KIND_NAMES)
+		return err_set(e, ERR_MALFORMED, "%s stands twice in [%s]",
+			       o->key, o->section);
+	if (!is_again && o->kind == KIND_NAMES)
+		c->next.n_names = 0;
+	c->file[i] = entry->file; /* lives as long as the load */
+	result = set(c, o, entry->value, e);
+	if (c->is_flag[i])
+		c->next = before;
+	return result;
 }
 
 static bool on_entry(void *arg, const struct state_foreign *entry,
 		     struct mistakes *m)
 {
 	struct config *c = arg;
-	const struct option *o;
+	const struct config_option *o;
 	struct err e;
 	size_t i;
 
@@ -371,7 +306,7 @@ static bool on_entry(void *arg, const struct state_foreign *entry,
 		return true;
 	}
 	pthread_mutex_lock(&c->lock);
-	if (!c->is_flag[i] && set(c, o, entry->value, &e) < 0)
+	if (take(c, o, entry, &e) < 0)
 		mistake_add(m, entry->file, entry->line, "%s", e.message);
 	pthread_mutex_unlock(&c->lock);
 	return true;
@@ -429,7 +364,7 @@ static bool same_names(const struct config_values *a,
 	return true;
 }
 
-static bool same(const struct option *o, const struct config_values *a,
+static bool same(const struct config_option *o, const struct config_values *a,
 		 const struct config_values *b)
 {
 	const void *x = (const char *)a + o->offset;
@@ -446,8 +381,8 @@ static bool same(const struct option *o, const struct config_values *a,
 const char *config_needs_restart(const struct config_values *was,
 				 const struct config_values *is, size_t *i)
 {
-	while (*i < N_OPTIONS) {
-		const struct option *o = &options[(*i)++];
+	while (*i < CONFIG_OPTIONS) {
+		const struct config_option *o = &config_table[(*i)++];
 
 		if (o->when == AT_START && !same(o, was, is))
 			return o->key;
@@ -459,8 +394,8 @@ void config_print(struct buf *out)
 {
 	const char *section = "";
 
-	for (size_t i = 0; i < N_OPTIONS; i++) {
-		const struct option *o = &options[i];
+	for (size_t i = 0; i < CONFIG_OPTIONS; i++) {
+		const struct config_option *o = &config_table[i];
 
 		if (strcmp(section, o->section))
 			buf_addf(out, "%s[%s]\n", *section ? "\n" : "",
