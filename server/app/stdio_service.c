@@ -155,6 +155,8 @@ static int run(const struct service *service, const struct request *q,
 	r = repository_open(git_dir, e);
 	if (!r)
 		return -1;
+	/* GIT_CONFIG_COUNT is heard, as git hears it. */
+	repository_use_environment(r);
 	stream_fd_init(&s, STDIN_FILENO, STDOUT_FILENO);
 	s.base.idle_ms = q->timeout_s * 1000;
 	return service->serve(r, &s.base, q, e);
