@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const struct column list_columns[] = {
 	{ "NAME", "name" },	    { "PUBLIC", "public" },
@@ -121,6 +122,7 @@ static int run_export(struct cli *c)
 	CLEANUP(freep) char *path = api_path("repos", c->names[0], "/bundle");
 	CLEANUP(api_answer_fini) struct api_answer a = { .text = BUF_INIT };
 	FILE *out = stdout;
+	struct stat st;
 	int result;
 
 	if (strcmp(c->names[1], "-")) {
@@ -135,8 +137,9 @@ static int run_export(struct cli *c)
 			  &a);
 	if (!result && fflush(out))
 		result = complain("%s: %s", c->names[1], strerror(errno));
-	/* Half a bundle must not lie there as if it were one. */
-	if (result && file)
+	/* Half a bundle must not lie there as if it were one; a device or pipe
+	 * is not ours to remove. */
+	if (result && file && !fstat(fileno(file), &st) && S_ISREG(st.st_mode))
 		unlink(c->names[1]);
 	return result;
 }
