@@ -6,6 +6,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
+import documents
 import floors
 import sizes
 
@@ -139,6 +140,88 @@ class Sizes(Tree):
     def test_takes_slashes_in_strings_and_comments(self):
         text = 'char a[] = "http://x"; /* see http://x */\nint b = \'"\';\n'
         self.assertEqual(self.found(sizes, "hooks/a.c", text), [])
+
+
+class Documents(Tree):
+    """documents.py"""
+
+    def readmes(self, text):
+        """What is said of the paths of one README, the others empty."""
+        for document in documents.READMES:
+            self.put(document, "")
+        self.put("README.md", text)
+        return list(documents.check_paths(self.root))
+
+    def test_takes_paths_that_lead_somewhere(self):
+        self.assertEqual(
+            self.readmes("`server/git/git.h`, `server/git/git`, `server/`, "
+                         "[it](server/git/git.h), [far](https://a.example)"),
+            [],
+        )
+
+    def test_sees_a_path_that_leads_nowhere(self):
+        self.assertEqual(
+            self.readmes("a\n`server/git/gone.h`"),
+            ["README.md:2: there is no server/git/gone.h"],
+        )
+
+    def test_sees_a_link_that_leads_nowhere(self):
+        self.assertEqual(
+            self.readmes("[it](gone.md)"),
+            ["README.md:1: there is no gone.md"],
+        )
+
+    def test_names_what_either_side_lacks(self):
+        self.assertEqual(
+            list(documents.difference({"a", "b"}, {"b", "c"}, "D", "W")),
+            ["D: 'a' is missing, which W has", "D: 'c' is not in W"],
+        )
+
+    def test_reads_options_of_the_daemon_and_the_manual_alike(self):
+        printed = "[server]\n\t; where\n\t; tls-key = \n[limits]\n" \
+                  "\t; how\n\t; sessions = 2000\n"
+        manual = ".Ss Section server\n.It Cm tls-key = Ar path\n" \
+                 ".It Ar size\n.Ss Section limits\n" \
+                 ".It Cm sessions = Ar number\n"
+        wanted = ["server.tls-key", "limits.sessions"]
+        self.assertEqual(list(documents.options_printed(printed)), wanted)
+        self.assertEqual(list(documents.options_of_manual(manual)), wanted)
+
+    def test_reads_the_table_of_objects(self):
+        table = "static const struct state_option key_options[] = {\n" \
+                '\t{ "public-key", OPTION_PUBLIC_KEY, false, NULL,\n' \
+                '\t  "the line" },\n};\n'
+        self.assertEqual(
+            list(documents.options_of_schema(table)), ["key.public-key"]
+        )
+
+    def test_reads_verbs_of_the_program_and_the_manual_alike(self):
+        usage = "usage: headwater VERB\n\n  sync                call\n" \
+                "  repo create         make\n"
+        manual = ".It Ic sync Ar repo\n.Fl -no-option\n" \
+                 ".It Xo Ic repo create Ar name\n.Op Fl -public\n.Xc\n" \
+                 ".Fl -told-of\n.It Ic repo delete Ar name Fl -yes\n"
+        self.assertEqual(
+            list(documents.verbs_of_help(usage)), ["sync", "repo create"]
+        )
+        self.assertEqual(
+            documents.verbs_of_manual(manual),
+            {"sync": set(), "repo create": {"-public"},
+             "repo delete": {"-yes"}},
+        )
+
+    def test_reads_routes_of_the_table_and_openapi_alike(self):
+        table = '#define ROUTE(text) \\\n\t{ text }\n' \
+                '#define OBJECTS(plural, kind) \\\n' \
+                '\tROUTE("GET /v1/" plural, X), \\\n' \
+                '\tROUTE("PUT /v1/" plural "/{name}", X)\n' \
+                '\tROUTE("GET /v1/status", X),\n\tOBJECTS("keys", KEY),\n'
+        api = "paths:\n  /v1/status:\n    get:\n  /v1/keys:\n    get:\n" \
+              "  /v1/keys/{name}:\n    parameters:\n    put:\n" \
+              "components:\n  /v1/no:\n    get:\n"
+        wanted = ["GET /v1/keys", "GET /v1/status", "PUT /v1/keys/{name}"]
+        self.assertEqual(sorted(documents.routes_of_table(table)), wanted)
+        self.assertEqual(sorted(documents.routes_of_openapi(api)), wanted)
 
 
 if __name__ == "__main__":
