@@ -4,7 +4,7 @@
 
 Paths that READMEs name exist. headwater.conf(5) has every option that
 `headwaterd --print-config` has, every key of the table of objects, and no
-others. headwater(1) has the verbs and options of `headwater --help`.
+others; server/README.md the limits with their defaults. headwater(1) has the verbs and options of `headwater --help`.
 openapi.yaml has the routes of the table. mandoc finds no fault in the manuals.
 """
 
@@ -24,6 +24,7 @@ READMES = {
 }
 CONF_MANUAL = "server/man/headwater.conf.5"
 ADMIN_MANUAL = "admin/man/headwater.1"
+LIMITS = "server/README.md"
 MANUALS = (CONF_MANUAL, ADMIN_MANUAL, "server/man/headwaterd.8")
 SCHEMA = "server/store/state_schema.c"
 ROUTES = "server/net/admin_routes.c"
@@ -88,6 +89,19 @@ def options_printed(text):
             section = header[1]
         elif option:
             yield f"{section}.{option[1]}"
+
+
+def limits_printed(text):
+    """("sessions", "2000") and so on, of --print-config."""
+    return re.findall(
+        r"^\t; ([a-z-]+) = (.*)$", text.split("[limits]")[1], re.MULTILINE
+    )
+
+
+def limits_of_readme(text):
+    """The same of the list that server/README.md holds."""
+    part = re.search(r"\n## Limits\n(.*?)\n## ", text, re.DOTALL)[1]
+    return re.findall(r"^    ([a-z-]+) +(\S+)$", part, re.MULTILINE)
 
 
 def options_of_schema(text):
@@ -169,8 +183,13 @@ def said_by(*command):
 
 
 def check_configuration(root, daemon):
-    """headwater.conf(5) against the tables."""
-    there = set(options_printed(said_by(daemon, "--print-config")))
+    """headwater.conf(5) and the list of limits against the tables."""
+    printed = said_by(daemon, "--print-config")
+    limits = [" ".join(one) for one in limits_printed(printed)]
+    listed = limits_of_readme(Path(root, LIMITS).read_text())
+    listed = [" ".join(one) for one in listed]
+    yield from difference(set(limits), set(listed), LIMITS, "[limits]")
+    there = set(options_printed(printed))
     there |= set(options_of_schema(Path(root, SCHEMA).read_text()))
     told = set(options_of_manual(Path(root, CONF_MANUAL).read_text()))
     yield from difference(there, told, CONF_MANUAL, "the configuration")

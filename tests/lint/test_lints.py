@@ -187,6 +187,14 @@ class Documents(Tree):
         self.assertEqual(list(documents.options_printed(printed)), wanted)
         self.assertEqual(list(documents.options_of_manual(manual)), wanted)
 
+    def test_reads_limits_of_the_daemon_and_the_readme_alike(self):
+        printed = "[server]\n\t; a = 1\n[limits]\n\t; how\n\t; sessions = 2\n"
+        readme = "\n## Limits\n\nText.\n\n    sessions       2\n\n## Next\n" \
+                 "    no   3\n"
+        wanted = [("sessions", "2")]
+        self.assertEqual(documents.limits_printed(printed), wanted)
+        self.assertEqual(documents.limits_of_readme(readme), wanted)
+
     def test_reads_the_table_of_objects(self):
         table = "static const struct state_option key_options[] = {\n" \
                 '\t{ "public-key", OPTION_PUBLIC_KEY, false, NULL,\n' \
