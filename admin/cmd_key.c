@@ -74,32 +74,43 @@ static int write_private(const char *path, const struct buf *private)
 	return CLI_DONE;
 }
 
-/* The public line of the key in `path`, made anew where there is none. */
-static int generate(struct cli *c, const char *path, struct buf *public)
+/* The key in `path`, made anew where there is none. */
+static int generate(struct cli *c, const char *path, struct buf *private,
+		    struct buf *public)
 {
-	CLEANUP(buf_fini) struct buf private = BUF_INIT;
 	bool is_stdout = !strcmp(path, "-");
 	struct err e;
-	int result = CLI_DONE;
 
 	if (!is_stdout && !access(path, F_OK)) {
-		if (file_read(path, PRIVATE_KEY_MAX, &private, &e) < 0 ||
-		    keygen_public_of(buf_span(&private), public, &e) < 0)
+		if (file_read(path, PRIVATE_KEY_MAX, private, &e) < 0 ||
+		    keygen_public_of(buf_span(private), public, &e) < 0)
 			return complain("%s: %s", path, e.message);
 		return CLI_DONE;
 	}
-	if (keygen_ed25519(c->names[0], &private, public, &e) < 0)
+	if (keygen_ed25519(c->names[0], private, public, &e) < 0)
 		return complain("%s", e.message);
-	if (is_stdout)
-		fwrite(private.data, 1, private.len, stdout);
-	else
-		result = write_private(path, &private);
-	return result;
+	return is_stdout ? CLI_DONE : write_private(path, private);
+}
+
+/* On standard output a key stands alone, and only if it lets somebody in. */
+static int put_then_print(struct cli *c, const struct buf *private)
+{
+	bool is_json = c->is_json;
+	int result;
+
+	c->is_json = false;
+	result = put_object(c, "keys", NULL);
+	c->is_json = is_json;
+	if (result)
+		return result;
+	fwrite(private->data, 1, private->len, stdout);
+	return fflush(stdout) ? complain("standard output is gone") : CLI_DONE;
 }
 
 static int run_create(struct cli *c)
 {
 	const char *file = cli_local(c, "--generate");
+	CLEANUP(buf_fini) struct buf private = BUF_INIT;
 	CLEANUP(buf_fini) struct buf public = BUF_INIT;
 	bool has_key = json_object_get(c->fields, "public_key");
 	int result;
@@ -110,15 +121,15 @@ static int run_create(struct cli *c)
 		return CLI_USAGE;
 	}
 	if (file) {
-		result = generate(c, file, &public);
+		result = generate(c, file, &private, &public);
 		if (result)
 			return result;
 		json_object_set_new(c->fields, "public_key",
 				    json_string(buf_str(&public)));
 	}
-	/* The private key on standard output must stand there alone. */
-	return put_object(c, "keys",
-			  file && !strcmp(file, "-") ? NULL : show_made);
+	if (file && !strcmp(file, "-"))
+		return put_then_print(c, &private);
+	return put_object(c, "keys", show_made);
 }
 
 static int run_list(struct cli *c)

@@ -5,6 +5,8 @@
 #include "base/cleanup.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -116,32 +118,63 @@ static int run_delete(struct cli *c)
 	return delete_object(c, "repos");
 }
 
-static int run_export(struct cli *c)
+static int fetch_bundle(struct cli *c, FILE *out)
 {
-	CLEANUP(fclosep) FILE *file = NULL;
 	CLEANUP(freep) char *path = api_path("repos", c->names[0], "/bundle");
 	CLEANUP(api_answer_fini) struct api_answer a = { .text = BUF_INIT };
-	FILE *out = stdout;
-	struct stat st;
-	int result;
+	int result = api_call(c,
+			      &(struct api_request){ .method = "GET",
+						     .path = path,
+						     .download = out },
+			      &a);
 
-	if (strcmp(c->names[1], "-")) {
-		out = file = fopen(c->names[1], "we");
-		if (!file)
-			return complain("%s: %s", c->names[1], strerror(errno));
-	}
-	result = api_call(c,
-			  &(struct api_request){ .method = "GET",
-						 .path = path,
-						 .download = out },
-			  &a);
 	if (!result && fflush(out))
 		result = complain("%s: %s", c->names[1], strerror(errno));
-	/* Half a bundle must not lie there as if it were one; a device or pipe
-	 * is not ours to remove. */
-	if (result && file && !fstat(fileno(file), &st) && S_ISREG(st.st_mode))
-		unlink(c->names[1]);
 	return result;
+}
+
+/* Beside it until it is whole: half a bundle must not lie there as if it were
+ * one, and the one that was there stays until then. */
+static int export_to_file(struct cli *c, const char *file)
+{
+	CLEANUP(fclosep) FILE *out = NULL;
+	CLEANUP(freep) char *part = NULL;
+	int fd, result;
+
+	if (asprintf(&part, "%s.XXXXXX", file) < 0)
+		out_of_memory();
+	fd = mkostemp(part, O_CLOEXEC);
+	if (fd < 0)
+		return complain("%s: %s", file, strerror(errno));
+	out = fdopen(fd, "w");
+	if (!out) {
+		close(fd);
+		unlink(part);
+		out_of_memory();
+	}
+	result = fetch_bundle(c, out);
+	if (!result && (fsync(fd) < 0 || rename(part, file) < 0))
+		result = complain("%s: %s", file, strerror(errno));
+	if (result)
+		unlink(part);
+	return result;
+}
+
+/* Pipes and devices take it as it comes, and are never replaced. */
+static int run_export(struct cli *c)
+{
+	CLEANUP(fclosep) FILE *out = NULL;
+	const char *file = c->names[1];
+	struct stat st;
+
+	if (!strcmp(file, "-"))
+		return fetch_bundle(c, stdout);
+	if (lstat(file, &st) < 0 || S_ISREG(st.st_mode))
+		return export_to_file(c, file);
+	out = fopen(file, "we");
+	if (!out)
+		return complain("%s: %s", file, strerror(errno));
+	return fetch_bundle(c, out);
 }
 
 static const struct cli_option create_options[] = {

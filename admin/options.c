@@ -184,6 +184,8 @@ int options_parse(struct cli *c, const struct cli_command *command, int argc,
 			if (c->n_names >= command->max_names ||
 			    c->n_names >= CLI_NAMES_MAX)
 				return usage(command, "what is ", argv[i]);
+			if (!*argv[i])
+				return usage(command, "a name is empty", "");
 			c->names[c->n_names++] = argv[i];
 			continue;
 		}

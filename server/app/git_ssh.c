@@ -94,19 +94,28 @@ static void whoami(void *arg, void *principal, const char *fingerprint,
 	buf_adds(out, "This server speaks git only: there is no shell.\n");
 }
 
-/* The one answer to everything that may not be. */
+/* The one answer to everything that may not be; `may_read` is for those who
+ * know that it is there and may not write it. */
 static int deny(const struct sshd_command *c, const struct principal *p,
-		const char *shown)
+		const char *shown, bool may_read)
 {
 	CLEANUP(buf_fini) struct buf line = BUF_INIT;
 	CLEANUP(buf_fini) struct buf text = BUF_INIT;
 	const char *verb = c->service == SSHD_RECEIVE_PACK ? "write" : "read";
 	struct err ignored;
 
-	buf_addf(&text,
-		 "no repository '%s' that key '%s' may %s; `headwater repo "
-		 "list` and `headwater key show %s` say what there is",
-		 shown, principal_name(p), verb, principal_name(p));
+	if (may_read)
+		buf_addf(
+			&text,
+			"key '%s' may only read '%s'; pushing takes `headwater "
+			"key set %s write=%s`",
+			principal_name(p), shown, principal_name(p), shown);
+	else
+		buf_addf(&text,
+			 "no repository '%s' that key '%s' may %s; `headwater "
+			 "repo "
+			 "list` and `headwater key show %s` say what there is",
+			 shown, principal_name(p), verb, principal_name(p));
 	pkt_add_err(&line, buf_str(&text));
 	if (stream_write(c->stream, line.data, line.len, &ignored) == 0)
 		(void)!stream_flush(c->stream, &ignored);
@@ -130,7 +139,7 @@ static struct repository *enter(struct server *s, const struct principal *p,
 	if (repo_name_from_path(c->path, name, &e) < 0) {
 		snprintf(shown, sizeof shown, "%.*s", (int)c->path.len,
 			 (const char *)c->path.data);
-		*status_out = deny(c, p, shown);
+		*status_out = deny(c, p, shown, false);
 		return NULL;
 	}
 	if (access_allows(p, name, what))
@@ -140,7 +149,9 @@ static struct repository *enter(struct server *s, const struct principal *p,
 	if (r)
 		return r;
 	if (e.code == ERR_NOT_FOUND) {
-		*status_out = deny(c, p, name);
+		*status_out = deny(c, p, name,
+				   what == ACCESS_WRITE &&
+					   access_allows(p, name, ACCESS_READ));
 		return NULL;
 	}
 	log_error("repo.broken", "repo", name, "error", e.message, NULL);

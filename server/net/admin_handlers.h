@@ -28,7 +28,8 @@ admin_handler admin_list, admin_get, admin_put, admin_patch, admin_delete;
 /* Fields that are no keys of the kind, and what a kind does besides. */
 struct admin_kind {
 	const char *const *also; /* further fields of PUT and PATCH */
-	/* Turn them into secrets of the change; -1 after filling `out`. */
+	/* Before the change: judge them, turn them into its secrets. -1 after
+	 * filling `out`. */
 	int (*secrets)(const struct admin_call *c, json_t *body,
 		       struct arena *a, struct state_change *change,
 		       struct http_response *out);

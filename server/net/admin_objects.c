@@ -2,6 +2,7 @@
 /* List, get, put, patch, delete: the same for every kind of object. */
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "net/admin_handlers.h"
 #include "store/state_store.h"
 
@@ -124,6 +125,19 @@ static const char *hint_of(const struct admin_call *c, const struct err *e)
 	return NULL;
 }
 
+/* A creation that was refused half-way leaves nothing behind. */
+static void take_back(const struct admin_call *c)
+{
+	CLEANUP(change_result_fini) struct change_result r = CHANGE_RESULT_INIT;
+	struct err e;
+
+	if (state_delete(c->context->states, c->kind, c->name, &r, &e) < 0)
+		log_error("admin.take-back", "kind", state_kind_name(c->kind),
+			  "name", c->name, "error", e.message, NULL);
+	else if (c->context->changed)
+		c->context->changed(c->context->arg);
+}
+
 /* The change of a PUT or PATCH, from body to answer. */
 static void apply(const struct admin_call *c, enum change_mode mode,
 		  struct http_response *out)
@@ -155,8 +169,11 @@ static void apply(const struct admin_call *c, enum change_mode mode,
 	}
 	if (c->context->changed && r.outcome != CHANGE_SAME)
 		c->context->changed(c->context->arg);
-	if (k->settle && k->settle(c, body, out) < 0)
+	if (k->settle && k->settle(c, body, out) < 0) {
+		if (r.outcome == CHANGE_CREATED)
+			take_back(c);
 		return;
+	}
 	answer_object(c, status_of(&r), out);
 	admin_answer_secret(c, &change, &r, out);
 }

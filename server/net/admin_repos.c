@@ -20,6 +20,8 @@
 DEFINE_PUTP(repository)
 DEFINE_PUTP(snapshot)
 
+#define GIT_CONFIG_VALUES_MAX 64 /* of one key */
+
 static const char *const repo_fields[] = { "git_config", NULL };
 
 static void refuse_repo(struct http_response *out, const struct err *e)
@@ -30,10 +32,79 @@ static void refuse_repo(struct http_response *out, const struct err *e)
 static struct repository *open_repo(const struct admin_call *c,
 				    const char *name, struct err *e)
 {
-	CLEANUP(state_putp) struct state *s =
-		state_store_get(c->context->states);
+	CLEANUP(state_putp)
+	struct state *s = state_store_get(c->context->states);
 
 	return repo_store_open(c->context->repos, s, name, e);
+}
+
+/* The strings of a value, none to unset; -1: it is something else. */
+static int config_strings(const json_t *value,
+			  const char *many_out[GIT_CONFIG_VALUES_MAX])
+{
+	size_t n = json_is_array(value) ? json_array_size(value) : 1;
+
+	if (json_is_null(value))
+		return 0;
+	if (n > GIT_CONFIG_VALUES_MAX)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		many_out[i] = json_string_value(
+			json_is_array(value) ? json_array_get(value, i)
+					     : value);
+		if (!many_out[i])
+			return -1;
+	}
+	return (int)n;
+}
+
+static int refuse_git_config(struct http_response *out)
+{
+	http_response_json_error(out, 400, "bad-field",
+				 "field \"git_config\": an object of strings, "
+				 "lists of strings or null",
+				 NULL);
+	return -1;
+}
+
+/* Each of the request's settings in turn; `dir` NULL: only judge them. */
+static int each_git_config(json_t *wanted, const char *dir,
+			   struct http_response *out)
+{
+	const char *many[GIT_CONFIG_VALUES_MAX];
+	const char *key;
+	json_t *value;
+	struct err e;
+
+	json_object_foreach(wanted, key, value)
+	{
+		int n = config_strings(value, many);
+		int result;
+
+		if (n < 0)
+			return refuse_git_config(out);
+		result = dir ? git_settings_set(dir, key, many, (size_t)n, &e)
+			     : git_settings_check(key, many, (size_t)n, &e);
+		if (result < 0) {
+			refuse_repo(out, &e);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* Before anything is changed, so that a refusal changes nothing. */
+static int repo_check(const struct admin_call *c, json_t *body, struct arena *a,
+		      struct state_change *change, struct http_response *out)
+{
+	json_t *wanted = json_object_get(body, "git_config");
+
+	(void)c;
+	(void)a;
+	(void)change;
+	if (wanted && !json_is_object(wanted))
+		return refuse_git_config(out);
+	return each_git_config(wanted, NULL, out);
 }
 
 static int apply_git_config(const struct admin_call *c, json_t *body,
@@ -41,35 +112,15 @@ static int apply_git_config(const struct admin_call *c, json_t *body,
 {
 	json_t *wanted = json_object_get(body, "git_config");
 	CLEANUP(repository_putp) struct repository *r = NULL;
-	const char *key;
-	json_t *value;
 	struct err e;
 
 	if (!wanted)
 		return 0;
 	r = open_repo(c, c->name, &e);
-	if (!r) {
-		refuse_repo(out, &e);
-		return -1;
-	}
-	json_object_foreach(wanted, key, value)
-	{
-		const char *one = json_string_value(value);
-		const char *many[64];
-		size_t n = 0;
-
-		if (json_is_array(value))
-			for (; n < json_array_size(value) && n < 64; n++)
-				many[n] = json_string_value(
-					json_array_get(value, n));
-		else if (one)
-			many[n++] = one;
-		if (git_settings_set(repository_dir(r), key, many, n, &e) < 0) {
-			refuse_repo(out, &e);
-			return -1;
-		}
-	}
-	return 0;
+	if (r)
+		return each_git_config(wanted, repository_dir(r), out);
+	refuse_repo(out, &e);
+	return -1;
 }
 
 /* The directory of what the state now has; made, or adopted. */
@@ -267,6 +318,7 @@ void admin_repo_sync(const struct admin_call *c, struct http_response *out)
 
 const struct admin_kind admin_repo_kind = {
 	.also = repo_fields,
+	.secrets = repo_check,
 	.settle = repo_settle,
 	.remove = repo_remove,
 	.describe = repo_describe,

@@ -95,16 +95,11 @@ static int fold_git(struct err *e, const char *key)
 		       last ? last->message : "libgit2 does not say why");
 }
 
-int git_settings_set(const char *git_dir, const char *key,
-		     const char *const *values, size_t n, struct err *e)
+int git_settings_check(const char *key, const char *const *values, size_t n,
+		       struct err *e)
 {
-	CLEANUP(freep) char *path = path_join(git_dir, "config");
-	CLEANUP(config_freep) git_config *config = NULL;
 	const struct setting *s = setting_find(key);
-	int result;
 
-	if (!path)
-		return err_nomem(e);
 	if (!s)
 		return err_set(e, ERR_DENIED,
 			       "%.100s is no key of git's configuration that "
@@ -117,6 +112,20 @@ int git_settings_set(const char *git_dir, const char *key,
 				       values[i] ? values[i] : "");
 	if (n > 1 && s->kind != VALUE_LIST)
 		return err_set(e, ERR_MALFORMED, "%.100s has one value", key);
+	return 0;
+}
+
+int git_settings_set(const char *git_dir, const char *key,
+		     const char *const *values, size_t n, struct err *e)
+{
+	CLEANUP(freep) char *path = path_join(git_dir, "config");
+	CLEANUP(config_freep) git_config *config = NULL;
+	int result;
+
+	if (!path)
+		return err_nomem(e);
+	if (git_settings_check(key, values, n, e) < 0)
+		return -1;
 	git_libgit2_init();
 	if (git_config_open_ondisk(&config, path) < 0)
 		return fold_git(e, key);
