@@ -107,6 +107,20 @@ static int put_then_print(struct cli *c, const struct buf *private)
 	return fflush(stdout) ? complain("standard output is gone") : CLI_DONE;
 }
 
+/* A .pub file ends its line; the key does not. */
+static void trim_key(struct cli *c)
+{
+	const char *text =
+		json_string_value(json_object_get(c->fields, "public_key"));
+	size_t n = text ? strlen(text) : 0;
+
+	while (n && (text[n - 1] == '\n' || text[n - 1] == '\r'))
+		n--;
+	if (text)
+		json_object_set_new(c->fields, "public_key",
+				    json_stringn(text, n));
+}
+
 static int run_create(struct cli *c)
 {
 	const char *file = cli_local(c, "--generate");
@@ -120,6 +134,7 @@ static int run_create(struct cli *c)
 			 "FILE, one of them");
 		return CLI_USAGE;
 	}
+	trim_key(c);
 	if (file) {
 		result = generate(c, file, &private, &public);
 		if (result)

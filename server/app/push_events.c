@@ -16,6 +16,8 @@
 /* Beyond this many refs the summary only counts. */
 #define SUMMARY_REFS_MAX 1000
 #define PATH_SHOWN_MAX	 200
+/* Refs that are held against the filters of hooks that stayed silent. */
+#define MOVED_MAX 1000
 
 DEFINE_PUTP(snapshot)
 
@@ -196,6 +198,19 @@ static void summarise(struct push_events *p, const struct push_update *u)
 		 u->is_rejected ? " rejected" : "");
 }
 
+/* Out of memory or past the limit: a hook may be called silent that was not
+ * asked, so nothing is kept then and nothing is said. */
+static void note_moved(struct push_events *p, const char *ref)
+{
+	if (!p->moved)
+		p->moved = calloc(MOVED_MAX, sizeof *p->moved);
+	if (!p->moved || p->n_moved == MOVED_MAX)
+		return;
+	p->moved[p->n_moved] = strdup(ref);
+	if (p->moved[p->n_moved])
+		p->n_moved++;
+}
+
 static void on_committed(void *arg, struct push *push,
 			 const struct push_update *updates, size_t n)
 {
@@ -206,6 +221,8 @@ static void on_committed(void *arg, struct push *push,
 	happened = calloc(n ? n : 1, sizeof *happened);
 	for (size_t i = 0; i < n; i++) {
 		summarise(p, &updates[i]);
+		if (!updates[i].is_rejected)
+			note_moved(p, updates[i].ref);
 		if (happened)
 			happened[i] = !updates[i].is_rejected;
 	}
@@ -225,10 +242,23 @@ static void say_answer(void *arg, const struct outbox_answer *a)
 	push_message(push, buf_str(&line));
 }
 
+static void say_not_fired(void *arg, const char *hook, const char *listens_to)
+{
+	struct push *push = arg;
+	CLEANUP(buf_fini) struct buf line = BUF_INIT;
+
+	buf_addf(&line, "hook %s listens to %s: not fired", hook, listens_to);
+	push_message(push, buf_str(&line));
+}
+
 static void on_reported(void *arg, struct push *push)
 {
 	struct push_events *p = arg;
 
+	if (p->outbox && p->n_moved && p->n_moved < MOVED_MAX)
+		outbox_not_fired(p->outbox, p->repo,
+				 (const char *const *)p->moved, p->n_moved,
+				 say_not_fired, push);
 	outbox_wait(TAKE(p->ticket), p->hook_wait_ms, say_answer, push);
 }
 
@@ -237,6 +267,8 @@ void push_events_init(struct push_events *p, struct push_handler *handler)
 	p->ticket = NULL;
 	p->default_branch = NULL;
 	p->n_summarised = 0;
+	p->moved = NULL;
+	p->n_moved = 0;
 	buf_init_max(&p->summary, BUF_DEFAULT_MAX);
 	*handler = (struct push_handler){
 		.arg = p,
@@ -250,6 +282,9 @@ void push_events_init(struct push_events *p, struct push_handler *handler)
 void push_events_fini(struct push_events *p)
 {
 	outbox_wait(p->ticket, 0, NULL, NULL);
+	for (size_t i = 0; i < p->n_moved; i++)
+		free(p->moved[i]);
+	free(p->moved);
 	free(p->default_branch);
 	buf_fini(&p->summary);
 }

@@ -36,6 +36,8 @@ struct push_events {
 	char *default_branch;
 	struct buf summary; /* "refs/heads/main 1111111..2222222, ..." */
 	uint32_t n_summarised;
+	char **moved; /* full names of refs that moved, the first ones */
+	size_t n_moved;
 };
 
 /* Fill `handler` so that receive_pack() asks `p`. */

@@ -60,6 +60,9 @@ static int snapshot_take(struct push *p, struct err *e)
 	return 0;
 }
 
+/* Silence after which an unreadable request is over. */
+#define ABORT_IDLE_MS 500
+
 /* What comes after the request was understood cannot fail any more as a
  * whole: whatever goes wrong is in the report. */
 static void push_run(struct push *p)
@@ -112,8 +115,12 @@ int receive_pack(struct repository *r, struct stream *s,
 	if (status < 0) {
 		push_abort(&p, e);
 		if (!options->advertise_only && e->code != ERR_CLOSED &&
-		    e->code != ERR_TIMEOUT)
+		    e->code != ERR_TIMEOUT) {
+			/* What is under way is taken, so that the client reads
+			 * why; one that says nothing more is not waited for. */
+			s->idle_ms = ABORT_IDLE_MS;
 			push_drain(&p);
+		}
 	}
 	push_fini(&p);
 	return status;

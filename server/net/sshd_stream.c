@@ -73,9 +73,15 @@ static int gone(struct sshd_channel *c, struct err *e)
 /* How long one wait may be: the stream's own limits, and `ms` from `since`. */
 static int wait_ms(struct sshd_channel *c, int64_t since, int ms)
 {
-	int64_t left = since + ms - clock_ms();
+	int idle_ms = c->stream.idle_ms;
 	int own = stream_wait_ms(&c->stream);
+	int64_t left;
 
+	/* Both count from `since`: a turn that brings nothing is no progress.
+	 */
+	if (idle_ms > 0 && idle_ms < ms)
+		ms = idle_ms;
+	left = since + ms - clock_ms();
 	if (left < 0)
 		left = 0;
 	return own >= 0 && own < left ? own : (int)left;
