@@ -23,6 +23,7 @@
 
 #define EXIT_NOT_GIT  128  /* as git ends when it dies */
 #define EXIT_NO_SHELL 1	   /* as the forges do */
+#define EOF_MS	      1000 /* for a git client to end its input */
 #define LINGER_MS     5000 /* for the client to close its side */
 
 static struct metric_family commands =
@@ -180,17 +181,33 @@ struct ssh_channel_struct *channel_open(struct ssh_session_struct *ssh,
 /* -- the end of a command ---------------------------------------------------
  */
 
+/* Until `*flag`, the client's close, the end of the session, or `ms` later;
+ * false where the session has ended. */
+static bool await(struct sshd_channel *c, const bool *flag, int ms)
+{
+	int64_t until = clock_ms() + ms;
+
+	while (!*flag && !c->is_closed && clock_ms() < until) {
+		if (!session_turn(c->session, (int)(until - clock_ms()) + 1))
+			return false;
+	}
+	return true;
+}
+
 /*
  * In this order, or bytes are lost: all data to the kernel, exit-status, EOF,
  * close, all of that to the kernel, and then the client's own close. A socket
  * that is closed with unread input makes TCP throw away what it has not yet
  * sent, and a client is always about to send one more window adjustment. Go
  * clients need the exit-status before the close.
+ *
+ * Between EOF and close a git client gets time for its own EOF. We have seen
+ * the end of its request and may have answered before it comes to end its
+ * input; go-git calls a clone, and a push that we took, failed when the
+ * channel is closed by then ("closing input: EOF").
  */
 static void finish(struct sshd_channel *c, int status)
 {
-	struct sshd_session *s = c->session;
-	int64_t until;
 	struct err e;
 
 	c->is_served = true; /* what still comes is thrown away */
@@ -198,14 +215,13 @@ static void finish(struct sshd_channel *c, int status)
 		return;
 	ssh_channel_request_send_exit_status(c->ssh, status);
 	ssh_channel_send_eof(c->ssh);
+	if (c->is_git &&
+	    (channel_flush(c, &e) || !await(c, &c->is_eof, EOF_MS)))
+		return;
 	ssh_channel_close(c->ssh);
 	if (channel_flush(c, &e))
 		return;
-	until = clock_ms() + LINGER_MS;
-	while (!c->is_closed && clock_ms() < until) {
-		if (!session_turn(s, (int)(until - clock_ms()) + 1))
-			return;
-	}
+	(void)await(c, &c->is_closed, LINGER_MS);
 }
 
 /* -- running ----------------------------------------------------------------
@@ -250,6 +266,7 @@ static int run_git(struct sshd_channel *c, const struct ssh_command *command)
 		.stream = &c->stream,
 	};
 
+	c->is_git = true;
 	return s->handler->run(s->handler->arg, s->principal, &run);
 }
 

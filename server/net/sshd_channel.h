@@ -30,6 +30,7 @@ struct sshd_channel {
 
 	bool is_served; /* its one command is over */
 	bool is_eof;	/* the client sends no more */
+	bool is_git;	/* a git command: its client ends its input, too */
 	bool is_closed; /* the client has closed it */
 
 	/* Where a reader waits, and what it got. */
