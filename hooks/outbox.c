@@ -169,11 +169,24 @@ static int plan_starts(struct outbox *o)
 
 int outbox_start(struct outbox *o, struct err *e)
 {
+	bool is_started;
+
 	if (plan_starts(o) < 0)
 		return err_nomem(e);
 	outbox_look(o);
+	/* The thread's first look waits for the lock, and so for its handle. */
+	pthread_mutex_lock(&o->lock);
 	o->delivery = delivery_new(outbox_tick, o, e);
-	return o->delivery ? 0 : -1;
+	is_started = o->delivery;
+	pthread_mutex_unlock(&o->lock);
+	return is_started ? 0 : -1;
+}
+
+/* With the lock held: before outbox_start() there is nobody to wake. */
+static void wake(struct outbox *o)
+{
+	if (o->delivery)
+		delivery_wake(o->delivery);
 }
 
 void outbox_set_hooks(struct outbox *o, struct hook_set *hooks)
@@ -184,10 +197,9 @@ void outbox_set_hooks(struct outbox *o, struct hook_set *hooks)
 	before = o->hooks;
 	o->hooks = hook_set_get(hooks);
 	slots_reconsider(o, before);
+	wake(o);
 	pthread_mutex_unlock(&o->lock);
 	hook_set_put(before);
-	if (o->delivery)
-		delivery_wake(o->delivery);
 }
 
 /* Does any hook listen to any of them? */
@@ -344,9 +356,9 @@ void outbox_release(struct outbox_ticket *t, const bool *happened)
 			  e.message, NULL);
 	if (any && o->lock_fd >= 0)
 		release_locked(o, t, happened);
+	if (any)
+		wake(o);
 	pthread_mutex_unlock(&o->lock);
-	if (any && o->delivery)
-		delivery_wake(o->delivery);
 }
 
 static bool all_answered(const struct outbox_ticket *t)

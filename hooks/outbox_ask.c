@@ -111,15 +111,16 @@ static int fire_one(struct outbox *o, const struct event *ev, const char *hook,
 	bool is_deliverer;
 
 	pthread_mutex_lock(&o->lock);
-	is_deliverer = o->lock_fd >= 0;
-	if (is_deliverer)
+	is_deliverer = o->lock_fd >= 0 && o->delivery;
+	if (is_deliverer) {
 		outbox_offer(t, ev, hook);
+		delivery_wake(o->delivery);
+	}
 	pthread_mutex_unlock(&o->lock);
 	if (!is_deliverer)
 		return err_set(e, ERR_CONFLICT,
 			       "another daemon on this data directory "
 			       "delivers webhooks: ask that one");
-	delivery_wake(o->delivery);
 	return 0;
 }
 

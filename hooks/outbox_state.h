@@ -92,7 +92,6 @@ struct outbox {
 	struct outbox_options options;
 	char *dir; /* DATA/outbox */
 	char *daemon_id;
-	struct delivery *delivery;
 
 	/* delivery thread only */
 	struct start *starts;
@@ -102,6 +101,7 @@ struct outbox {
 
 	/* under lock */
 	pthread_mutex_t lock;
+	struct delivery *delivery; /* NULL before outbox_start() */
 	pthread_cond_t answered;
 	struct hook_set *hooks;
 	struct batch *batches;

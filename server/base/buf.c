@@ -182,7 +182,10 @@ const char *buf_str(const struct buf *b)
 	if (!b->data)
 		return "";
 	assert(b->len < b->cap);
-	b->data[b->len] = '\0';
+	/* Only after buf_reserve() is there work; a finished buf that several
+	 * threads read is not written to. */
+	if (b->data[b->len])
+		b->data[b->len] = '\0';
 	return b->data;
 }
 
