@@ -33,9 +33,13 @@ static struct metric_family commands =
 /* -- callbacks --------------------------------------------------------------
  */
 
-static void note_traffic(struct sshd_channel *c)
+/* Every callback calls this, so that the next one knows its packet's size. */
+static void note_packet(struct sshd_channel *c)
 {
-	c->at = session_traffic(c->session);
+	struct sshd_traffic_now now = session_traffic(c->session);
+
+	c->session->noted_packets = now.packets_in;
+	c->session->noted_payload = now.payload_in;
 }
 
 static int on_env(ssh_session ssh, ssh_channel channel, const char *name,
@@ -46,7 +50,7 @@ static int on_env(ssh_session ssh, ssh_channel channel, const char *name,
 
 	(void)ssh;
 	(void)channel;
-	note_traffic(c);
+	note_packet(c);
 	if (strcmp(name, "GIT_PROTOCOL") != 0 || n > SSHD_ENV_MAX ||
 	    c->request != CHANNEL_NONE)
 		return -1;
@@ -57,28 +61,32 @@ static int on_env(ssh_session ssh, ssh_channel channel, const char *name,
 /*
  * libssh gives the command as a C string: what stands behind a NUL is cut off
  * without a word. The packet's size betrays it, where this is the packet after
- * the last one whose size we noted.
+ * the last one that was noted. Where another stands between (a keepalive's
+ * answer) the command runs as it was cut, which is a command like any other.
  */
 static bool hides_bytes(struct sshd_channel *c, const char *command)
 {
+	const struct sshd_session *s = c->session;
 	/* type, channel, "exec", want-reply, and the command's length */
 	const uint64_t frame = 1 + 4 + (4 + 4) + 1 + 4;
 	struct sshd_traffic_now now = session_traffic(c->session);
 
-	return now.packets_in == c->at.packets_in + 1 &&
-	       now.payload_in - c->at.payload_in != frame + strlen(command);
+	return now.packets_in == s->noted_packets + 1 &&
+	       now.payload_in - s->noted_payload != frame + strlen(command);
 }
 
 static int on_exec(ssh_session ssh, ssh_channel channel, const char *command,
 		   void *arg)
 {
 	struct sshd_channel *c = arg;
+	bool is_cut = hides_bytes(c, command);
 
 	(void)ssh;
 	(void)channel;
+	note_packet(c);
 	if (c->request != CHANNEL_NONE)
 		return -1;
-	if (hides_bytes(c, command))
+	if (is_cut)
 		c->command_fault = "the command holds a NUL";
 	/* One byte more than fits is enough to see that it is too long. */
 	c->command = strndup(command, SSH_COMMAND_MAX + 1);
@@ -94,6 +102,7 @@ static int on_shell(ssh_session ssh, ssh_channel channel, void *arg)
 
 	(void)ssh;
 	(void)channel;
+	note_packet(c);
 	if (c->request != CHANNEL_NONE)
 		return -1;
 	c->request = CHANNEL_SHELL;
@@ -103,9 +112,12 @@ static int on_shell(ssh_session ssh, ssh_channel channel, void *arg)
 static int on_data(ssh_session ssh, ssh_channel channel, void *data, uint32_t n,
 		   int is_stderr, void *arg)
 {
+	struct sshd_channel *c = arg;
+
 	(void)ssh;
 	(void)channel;
-	return is_stderr ? (int)n : channel_take(arg, data, n);
+	note_packet(c);
+	return is_stderr ? (int)n : channel_take(c, data, n);
 }
 
 static void on_eof(ssh_session ssh, ssh_channel channel, void *arg)
@@ -114,6 +126,7 @@ static void on_eof(ssh_session ssh, ssh_channel channel, void *arg)
 
 	(void)ssh;
 	(void)channel;
+	note_packet(c);
 	c->is_eof = true;
 }
 
@@ -123,7 +136,19 @@ static void on_close(ssh_session ssh, ssh_channel channel, void *arg)
 
 	(void)ssh;
 	(void)channel;
+	note_packet(c);
 	c->is_closed = true;
+}
+
+/* The client's window has grown; libssh sends what waits by itself. */
+static int on_window(ssh_session ssh, ssh_channel channel, uint32_t bytes,
+		     void *arg)
+{
+	(void)ssh;
+	(void)channel;
+	(void)bytes;
+	note_packet(arg);
+	return 0;
 }
 
 static struct ssh_channel_callbacks_struct *
@@ -140,6 +165,7 @@ callbacks_new(struct sshd_channel *c)
 	cb->channel_data_function = on_data;
 	cb->channel_eof_function = on_eof;
 	cb->channel_close_function = on_close;
+	cb->channel_write_wontblock_function = on_window;
 	ssh_callbacks_init(cb);
 	return cb;
 }
@@ -171,7 +197,7 @@ struct ssh_channel_struct *channel_open(struct ssh_session_struct *ssh,
 		return NULL;
 	}
 	channel_stream_init(c);
-	note_traffic(c);
+	note_packet(c);
 	c->next = s->channels;
 	s->channels = c;
 	s->n_channels++;

@@ -26,7 +26,6 @@ struct sshd_channel {
 	char *command;		   /* of the exec request */
 	const char *command_fault; /* why it cannot be what it seems */
 	char git_protocol[SSHD_ENV_MAX + 1];
-	struct sshd_traffic_now at; /* after the last request: see on_exec() */
 
 	bool is_served; /* its one command is over */
 	bool is_eof;	/* the client sends no more */

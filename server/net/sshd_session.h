@@ -84,6 +84,8 @@ struct sshd_session {
 	struct sshd_channel *channels; /* newest first */
 	unsigned n_channels;
 	unsigned n_commands;
+	/* in, up to the last packet that a channel's callback saw */
+	uint64_t noted_packets, noted_payload;
 };
 
 /* -- sshd_session.c ---------------------------------------------------------

@@ -137,6 +137,16 @@ def test_answers_other_commands_with_a_sentence(alice):
         channel.close()
 
 
+def test_sees_a_nul_between_the_packets_of_another_channel(alice):
+    other = alice.open_session(timeout=PATIENCE)
+    channel = alice.open_session(timeout=PATIENCE)
+    other.close()
+    channel.settimeout(PATIENCE)
+    channel.exec_command(b"git-upload-pack 'cluster'\0; id")
+    assert exit_code(channel) == 128
+    assert b"holds a NUL" in errors(channel)
+
+
 def test_opens_nothing_but_exec(alice):
     for ask in (lambda c: c.get_pty(), lambda c: c.invoke_subsystem("sftp"),
                 lambda c: c.request_x11()):
