@@ -3,6 +3,9 @@
 #include "admin/cli.h"
 
 #include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/err.h"
+#include "base/files.h"
 
 #include <string.h>
 
@@ -36,10 +39,10 @@ static const struct column show_columns[] = {
 };
 
 static const struct column log_columns[] = {
-	{ "TIME", "time" },	    { "ID", "id" },
-	{ "KIND", "event.kind" },   { "REPO", "event.repo" },
-	{ "AFTER", "event.after" }, { "TRY", "attempt" },
-	{ "ANSWER", "answer" },
+	{ "TIME", "time" },	  { "ID", "id" },
+	{ "KIND", "event.kind" }, { "REPO", "event.repo" },
+	{ "REF", "event.ref" },	  { "AFTER", "event.after" },
+	{ "TRY", "attempt" },	  { "ANSWER", "answer" },
 };
 
 static void show_list(struct cli *c, const struct api_answer *a)
@@ -173,6 +176,47 @@ static int run_redeliver(struct cli *c)
 	return fire(c, path);
 }
 
+/* The exact bytes, and nothing behind them. */
+static int hand_over(const char *file, const void *secret, size_t n)
+{
+	struct err e;
+
+	if (file && strcmp(file, "-"))
+		return file_replace(file, secret, n, 0600, &e) < 0
+			       ? complain("%s", e.message)
+			       : CLI_DONE;
+	fwrite(secret, 1, n, stdout);
+	return fflush(stdout) ? complain("standard output is gone") : CLI_DONE;
+}
+
+static int run_secret(struct cli *c)
+{
+	CLEANUP(api_answer_fini) struct api_answer a = { .text = BUF_INIT };
+	CLEANUP(freep) char *path = api_path("hooks", c->names[0], "/secret");
+	CLEANUP(freep) void *secret = NULL;
+	const char *encoded;
+	int result;
+	size_t n;
+
+	result = api_call(
+		c, &(struct api_request){ .method = "GET", .path = path }, &a);
+	if (result)
+		return result;
+	if (c->is_json) {
+		fputs(buf_str(&a.text), stdout);
+		return CLI_DONE;
+	}
+	encoded = json_string_value(json_object_get(a.json, "secret_base64"));
+	secret = encoded ? base64_decode(encoded, strlen(encoded), &n) : NULL;
+	if (!secret)
+		return complain("the server's answer holds no secret");
+	return hand_over(cli_local(c, "--out"), secret, n);
+}
+
+static const struct cli_option secret_options[] = {
+	{ "--out", "file", OPTION_LOCAL },
+};
+
 static const struct cli_option create_options[] = {
 	{ "--repo", "repo", OPTION_LIST },
 	{ "--url", "url", OPTION_TEXT },
@@ -204,6 +248,9 @@ static const struct cli_command commands[] = {
 	  CLI_NAMES_MAX, run_set },
 	{ "hook", "delete", "NAME", "call it no longer", NULL, 0, 1, 1,
 	  run_delete },
+	{ "hook", "secret", "NAME [--out FILE]",
+	  "what it signs with, for its receiver", secret_options,
+	  ARRAY_SIZE(secret_options), 1, 1, run_secret },
 	{ "hook", "test", "NAME", "call it now and say what it answered", NULL,
 	  0, 1, 1, run_test },
 	{ "hook", "log", "NAME", "its last calls", NULL, 0, 1, 1, run_log },

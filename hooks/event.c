@@ -79,6 +79,19 @@ int event_copy(const struct event *ev, struct event *out, struct err *e)
 	return 0;
 }
 
+/* The length of the UTF-8 character that `p` begins with; 0: it is none. */
+static size_t utf8_length(const char *p)
+{
+	for (size_t n = 1; n <= 4 && strnlen(p, n) == n; n++) {
+		json_t *one = json_stringn(p, n);
+
+		json_decref(one);
+		if (one)
+			return n;
+	}
+	return 0;
+}
+
 /*
  * A JSON string of bytes that need not be UTF-8 (a ref name): every byte that
  * is not part of a valid sequence becomes U+FFFD, as git's own JSON peers do.
@@ -91,20 +104,13 @@ static json_t *json_of_bytes(const char *text)
 	if (whole)
 		return whole;
 	for (const char *p = text; *p;) {
-		size_t n = 1;
-		json_t *one = NULL;
+		size_t n = utf8_length(p);
 
-		for (n = 1; n <= 4 && strnlen(p, n) == n; n++) {
-			one = json_stringn(p, n);
-			if (one)
-				break;
-		}
-		if (one)
+		if (n)
 			buf_add(&b, p, n);
 		else
 			buf_adds(&b, "\xef\xbf\xbd");
-		p += one ? n : 1;
-		json_decref(one);
+		p += n ? n : 1;
 	}
 	return b.failed ? NULL : json_string(buf_str(&b));
 }
@@ -218,6 +224,21 @@ static char *ref_decode(const char *text)
 	memcpy(ref, bytes, n);
 	ref[n] = '\0';
 	return ref;
+}
+
+void event_ref_text(const char *base64, struct buf *out)
+{
+	CLEANUP(freep) char *ref = ref_decode(base64);
+
+	for (const char *p = ref; p && *p;) {
+		size_t n = utf8_length(p);
+
+		if (n)
+			buf_add(out, p, n);
+		else
+			buf_addf(out, "\\x%02x", (unsigned char)*p);
+		p += n ? n : 1;
+	}
 }
 
 static int fill(struct event *ev, const char *kind, const char *id,

@@ -56,6 +56,10 @@ int event_copy(const struct event *ev, struct event *out,
 int event_body(const struct event *ev, const struct event_urls *urls,
 	       struct buf *out, struct err *e) MUST_CHECK;
 
+/* The ref name of a printed event, for people: what is not UTF-8 stands as
+ * \\xNN. Appends nothing where `base64` is no ref name. */
+void event_ref_text(const char *base64, struct buf *out);
+
 /* One line of JSON that event_parse() reads back: the outbox's own form. */
 int event_print(const struct event *ev, struct buf *out,
 		struct err *e) MUST_CHECK;

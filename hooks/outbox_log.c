@@ -123,6 +123,19 @@ static int log_read(const char *data_dir, const char *hook, struct buf *text,
 	return 0;
 }
 
+/* The file has base64, since a ref may be any bytes; people get a name. */
+static void unveil_ref(json_t *line)
+{
+	json_t *event = json_object_get(line, "event");
+	const char *ref = json_string_value(json_object_get(event, "ref"));
+	CLEANUP(buf_fini) struct buf text = BUF_INIT;
+
+	if (!ref)
+		return;
+	event_ref_text(ref, &text);
+	json_object_set_new(event, "ref", json_string(buf_str(&text)));
+}
+
 int outbox_log(const char *data_dir, const char *hook, struct buf *json_out,
 	       struct err *e)
 {
@@ -139,8 +152,10 @@ int outbox_log(const char *data_dir, const char *hook, struct buf *json_out,
 			json_loadb((const char *)line.data, line.len, 0, NULL);
 
 		/* A line that a crash cut short is left out. */
-		if (j)
-			json_array_append_new(list, j);
+		if (!j)
+			continue;
+		unveil_ref(j);
+		json_array_append_new(list, j);
 	}
 	printed = list ? json_dumps(list, JSON_COMPACT) : NULL;
 	if (!printed)

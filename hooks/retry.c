@@ -19,9 +19,13 @@ static const struct rule {
 	  "the Receiver refused it: wrong secret, or its type is not the "
 	  "hook's",
 	  "refused: wrong secret, type or event" },
-	{ 401, 401, VERDICT_FINAL, "refused: wrong secret or token",
+	{ 401, 401, VERDICT_FINAL,
+	  "wrong token or signature; a Receiver itself never answers so: is "
+	  "there a proxy in between?",
 	  "refused: wrong secret or token" },
-	{ 403, 403, VERDICT_FINAL, "refused: wrong secret or token",
+	{ 403, 403, VERDICT_FINAL,
+	  "wrong token or signature; a Receiver itself never answers so: is "
+	  "there a proxy in between?",
 	  "refused: wrong secret or token" },
 	{ 404, 404, VERDICT_AGAIN,
 	  "Flux has no such Receiver yet; it will be tried again",
@@ -44,6 +48,32 @@ static const struct rule {
 	  "redirects are not followed; give the hook the address it points to",
 	  "redirects are not followed; give the hook the address it points "
 	  "to" },
+};
+
+/* Where nothing was answered, in two words and in one piece of advice; what is
+ * tried again says so. */
+static const struct trouble {
+	const char *what;
+	const char *receiver; /* what to do about it, towards a Receiver */
+	const char *other;    /* and elsewhere */
+} troubles[] = {
+	[DELIVERY_NO_HOST] = { "there is no such host",
+			       "Flux's Service webhook-receiver is not there "
+			       "yet, or the "
+			       "hook's service is misspelt",
+			       "the URL is misspelt, or its Service is not "
+			       "there yet" },
+	[DELIVERY_NO_CONNECTION] = { "connection refused",
+				     "notification-controller does not listen "
+				     "there (yet)",
+				     "nothing listens at that address and "
+				     "port" },
+	[DELIVERY_NO_TLS] = { NULL, "--ca-file names the CA of its certificate",
+			      "--ca-file names the CA of its certificate" },
+	[DELIVERY_TIMED_OUT] = { "no answer in time",
+				 "a NetworkPolicy, or a controller that hangs",
+				 "a firewall or NetworkPolicy, or a receiver "
+				 "that hangs" },
 };
 
 static const struct rule *rule_of(int status)
@@ -84,6 +114,22 @@ int64_t retry_delay_ms(unsigned attempts, const struct delivery_answer *a,
 	return ms < RETRY_LAST_MS ? ms : RETRY_LAST_MS;
 }
 
+static void add_trouble(const struct delivery_answer *a, bool is_receiver,
+			struct buf *out)
+{
+	const struct trouble *t = NULL;
+	const char *advice;
+
+	if ((size_t)a->problem < ARRAY_SIZE(troubles))
+		t = &troubles[a->problem];
+	advice = t ? (is_receiver ? t->receiver : t->other) : NULL;
+	buf_addf(out, "was not told: %s", t && t->what ? t->what : a->text);
+	if (advice)
+		buf_addf(out, " (%s)", advice);
+	if (retry_verdict(a, is_receiver) == VERDICT_AGAIN)
+		buf_adds(out, "; it will be tried again");
+}
+
 void retry_sentence(const struct delivery_answer *a, bool is_receiver,
 		    struct buf *out)
 {
@@ -91,7 +137,7 @@ void retry_sentence(const struct delivery_answer *a, bool is_receiver,
 	const char *meaning = NULL;
 
 	if (a->problem != DELIVERY_ANSWERED) {
-		buf_adds(out, a->text);
+		add_trouble(a, is_receiver, out);
 		return;
 	}
 	if (r)

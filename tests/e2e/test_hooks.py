@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Webhooks: when they are sent, what they say, what survives."""
 
+import base64
 import hashlib
 import hmac
 import json
@@ -161,3 +162,42 @@ def test_tells_of_deletions(owner, work, receiver):
     push(owner, work, ":refs/heads/gone")
     body = receiver.wait(lambda r: b"refs/heads/gone" in r[2])[2]
     assert ZERO.encode() in body
+
+
+def test_shows_refs_in_the_log(owner, work, receiver):
+    daemon = owner.daemon
+    create_hook(daemon, receiver.url())
+    push(owner, work, "main:refs/heads/feature/ü")
+    receiver.wait()
+    log = daemon.api("hook", "log", "flux")["deliveries"]
+    assert log[0]["event"]["ref"] == "refs/heads/feature/ü"
+    assert "refs/heads/feature/ü" in daemon.cli("hook", "log", "flux")
+
+
+@pytest.mark.parametrize("secret", [b"x\n", b"\xff\x00binary"])
+def test_hands_out_the_secret_on_request_only(owner, receiver, secret):
+    daemon = owner.daemon
+    create_hook(daemon, receiver.url(), secret=secret)
+    out = daemon.directory / "out"
+    daemon.cli("hook", "secret", "flux", "--out", out)
+    assert out.read_bytes() == secret
+    assert out.stat().st_mode & 0o777 == 0o600
+    assert base64.b64decode(
+        daemon.api("hook", "secret", "flux")["secret_base64"]) == secret
+    for words in (["hook", "show", "flux"], ["hook", "list"]):
+        assert "binary" not in daemon.cli(*words)
+
+
+def test_says_why_a_hook_does_not_hear(owner, work, receiver):
+    daemon = owner.daemon
+    push(owner, work)
+    for url, sentence in {
+            f"http://127.0.0.1:{free_port()}/": "connection refused",
+            "http://nowhere.invalid/": "there is no such host",
+            f"https://127.0.0.1:{receiver.port}/": "TLS"}.items():
+        daemon.cli("hook", "create", "bad", "--repo", "cluster", "--url", url,
+                   "--replace")
+        done = daemon.cli_run("hook", "test", "bad")
+        assert done.returncode == 1
+        assert sentence in done.stdout, done.stdout
+        assert done.stdout.count("\n") == 1

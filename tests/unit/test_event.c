@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test.h"
 
+#include "base/attr.h"
 #include "base/err.h"
 #include "hooks/event.h"
 
@@ -130,6 +131,29 @@ static void makes_ids_that_sort_by_time(void **state)
 	assert_true(memcmp(a, b, 12) <= 0);
 }
 
+static void shows_a_ref_to_people(void **state)
+{
+	static const struct {
+		const char *base64, *text;
+	} cases[] = {
+		{ "cmVmcy9oZWFkcy9tYWlu", "refs/heads/main" },
+		{ "cmVmcy9oZWFkcy/DvA==", "refs/heads/\xc3\xbc" },
+		{ "cmVmcy9oZWFkcy//YQ==", "refs/heads/\\xffa" },
+		{ "cmVmcy/i", "refs/\\xe2" },
+		{ "no base64!", "" },
+		{ "YQBi", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct buf b = BUF_INIT;
+
+		event_ref_text(cases[i].base64, &b);
+		assert_string_equal(buf_str(&b), cases[i].text);
+		buf_fini(&b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -138,6 +162,7 @@ int main(void)
 		cmocka_unit_test(reads_back_what_it_printed),
 		cmocka_unit_test(refuses_every_cut_of_a_line),
 		cmocka_unit_test(makes_ids_that_sort_by_time),
+		cmocka_unit_test(shows_a_ref_to_people),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

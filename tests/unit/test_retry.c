@@ -7,6 +7,7 @@
 #include "hooks/hook_url.h"
 #include "hooks/retry.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static struct delivery_answer answered(int status)
@@ -88,6 +89,56 @@ static void honours_retry_after_up_to_five_minutes(void **state)
 	assert_int_equal(retry_delay_ms(1, &a, 0), 7000);
 	a.retry_after_s = 86400;
 	assert_int_equal(retry_delay_ms(1, &a, 0), 300000);
+}
+
+static void says(struct delivery_answer a, bool is_receiver, const char *what,
+		 const char *advice)
+{
+	struct buf b = BUF_INIT;
+
+	retry_sentence(&a, is_receiver, &b);
+	if (!strstr(buf_str(&b), what) || !strstr(buf_str(&b), advice))
+		fail_msg("\"%s\" says not \"%s\", \"%s\"", buf_str(&b), what,
+			 advice);
+	if (memchr(b.data, '\n', b.len))
+		fail_msg("more than a line: %s", buf_str(&b));
+	buf_fini(&b);
+}
+
+static struct delivery_answer trouble(enum delivery_problem problem,
+				      const char *text)
+{
+	struct delivery_answer a = { .problem = problem, .retry_after_s = -1 };
+
+	snprintf(a.text, sizeof a.text, "%s", text);
+	return a;
+}
+
+static void says_what_is_wrong_and_what_to_do(void **state)
+{
+	(void)state;
+	says(trouble(DELIVERY_NO_HOST, ""), true, "no such host",
+	     "Service webhook-receiver is not there yet");
+	says(trouble(DELIVERY_NO_HOST, ""), false, "no such host", "misspelt");
+	says(trouble(DELIVERY_NO_CONNECTION, ""), true, "connection refused",
+	     "tried again");
+	says(trouble(DELIVERY_NO_TLS, "the certificate is not trusted"), false,
+	     "not trusted", "--ca-file");
+	says(trouble(DELIVERY_TIMED_OUT, ""), true, "no answer in time",
+	     "NetworkPolicy");
+	says(trouble(DELIVERY_BROKEN, "closed without an answer"), true,
+	     "closed without an answer", "tried again");
+	says(trouble(DELIVERY_FORBIDDEN, "a metadata address"), true,
+	     "a metadata address", "was not told");
+	says(answered(200), true, "answered 200", "ms");
+	says(answered(404), true, "answered 404", "no such Receiver yet");
+	says(answered(404), false, "answered 404", "nothing is at that path");
+	says(answered(202), true, "202", "events address");
+	says(answered(400), true, "400", "wrong secret");
+	says(answered(401), false, "401", "wrong secret or token");
+	says(answered(403), true, "403", "in between");
+	says(answered(302), false, "302", "redirects are not followed");
+	says(answered(418), false, "418", "not an answer that means");
 }
 
 static void takes_urls_apart(void **state)
@@ -182,6 +233,7 @@ int main(void)
 		cmocka_unit_test(tries_again_what_may_pass),
 		cmocka_unit_test(waits_from_one_second_to_thirty),
 		cmocka_unit_test(honours_retry_after_up_to_five_minutes),
+		cmocka_unit_test(says_what_is_wrong_and_what_to_do),
 		cmocka_unit_test(takes_urls_apart),
 		cmocka_unit_test(refuses_what_is_no_hook_url),
 		cmocka_unit_test(refuses_metadata_addresses_in_every_spelling),
