@@ -47,7 +47,7 @@ struct trust {
 static int trust_begin(struct trust *t, struct snapshot *s, struct err *e)
 {
 	*t = (struct trust){ .snapshot = s };
-	t->graph = repository_graph(snapshot_repository(s));
+	t->graph = snapshot_graph(s);
 	t->reader = object_reader_new(snapshot_objects(s), CACHE_BYTES, e);
 	return t->reader ? 0 : -1;
 }

@@ -354,11 +354,10 @@ struct pack_plan *pack_plan_new(struct snapshot *s,
 				const struct pack_progress *progress,
 				struct err *e)
 {
-	struct repository *r = snapshot_repository(s);
 	const struct pack_source source = {
 		.objects = snapshot_objects(s),
-		.graph = repository_graph(r),
-		.reach = repository_reach(r),
+		.graph = snapshot_graph(s),
+		.reach = snapshot_reach(s),
 		.refs = snapshot_refs(s),
 		.config = snapshot_config(s),
 	};

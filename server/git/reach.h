@@ -24,7 +24,7 @@ struct snapshot;
 
 #define REACH_BYTES_MAX ((size_t)16 << 20)
 
-/* What one repository keeps (repository_reach()). Commits are numbers of one
+/* What one repository keeps (snapshot_reach()). Commits are numbers of one
  * graph: whoever makes a new graph makes a new one of these, too. */
 struct reach *reach_new(void) MUST_CHECK;
 struct reach *reach_free(struct reach *k);

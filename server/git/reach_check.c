@@ -234,7 +234,7 @@ static int sort_out(struct check *c, bool *has_tag, bool *has_other,
 static int check_closure(struct check *c, struct err *e)
 {
 	const struct reach_request request = {
-		.reach = repository_reach(snapshot_repository(c->snapshot)),
+		.reach = snapshot_reach(c->snapshot),
 		.graph = c->graph,
 		.reader = c->reader,
 		.tips = c->tips.items,
@@ -297,7 +297,7 @@ int reach_check(struct snapshot *s, const struct oid *ids, size_t n,
 {
 	struct check c = {
 		.snapshot = s,
-		.graph = repository_graph(snapshot_repository(s)),
+		.graph = snapshot_graph(s),
 		.n = n,
 		.is_visible = is_visible,
 		.arg = arg,

@@ -145,7 +145,7 @@ static void judge_type(struct push *p, struct push_command *c)
 static bool is_ancestor(struct push *p, const struct oid *old_id,
 			const struct oid *new_id)
 {
-	struct graph *g = repository_graph(p->repository);
+	struct graph *g = snapshot_graph(p->snapshot);
 	uint32_t old_n, new_n;
 	struct err e;
 

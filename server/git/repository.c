@@ -13,7 +13,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/files.h"
-#include "git/graph.h"
+#include "git/commits.h"
 #include "git/objects.h"
 #include "git/reach.h"
 #include "git/refs.h"
@@ -28,16 +28,15 @@
 #define BUILD_TRIES 4
 /* Peeling reads tags, which are small and seldom deltas. */
 #define PEEL_CACHE_BYTES ((size_t)256 << 10)
-/* Estimates for repository_memory(): a ref with its share of tables, a commit
- * with its parents and its place in the hash table. */
-#define REF_BYTES    160
-#define COMMIT_BYTES 160
+/* For repository_memory(): a ref with its share of tables, roughly. */
+#define REF_BYTES 160
 
 struct snapshot {
 	/* set once, then read-only */
 	struct repository *repository;
 	struct refs *refs;
 	struct objects *objects;
+	struct commits *commits;
 	struct repo_config *config; /* shared through config_owners */
 	struct file_sig config_sig;
 	_Atomic size_t *config_owners;
@@ -49,14 +48,13 @@ struct repository {
 	char *git_dir;
 	char *objects_dir;
 	char *config_path;
-	struct graph *graph;
-	struct reach *reach; /* numbers of that graph */
 	bool use_environment;
 	_Atomic size_t n_owners;
 
 	/* under lock */
 	pthread_mutex_t lock;
 	struct snapshot *current;
+	struct commits *commits; /* the newest; NULL once given up */
 };
 
 DEFINE_PUTP(objects)
@@ -81,6 +79,7 @@ static void snapshot_drop(struct snapshot *s)
 		return;
 	refs_put(s->refs);
 	objects_put(s->objects);
+	commits_put(s->commits);
 	config_drop(s);
 	free(s);
 }
@@ -122,6 +121,16 @@ struct refs *snapshot_refs(const struct snapshot *s)
 struct objects *snapshot_objects(const struct snapshot *s)
 {
 	return s->objects;
+}
+
+struct graph *snapshot_graph(const struct snapshot *s)
+{
+	return s->commits->graph;
+}
+
+struct reach *snapshot_reach(const struct snapshot *s)
+{
+	return s->commits->reach;
 }
 
 const struct repo_config *snapshot_config(const struct snapshot *s)
@@ -211,6 +220,23 @@ static int contents_build(struct repository *r, const struct snapshot *old,
 	return s->refs ? 0 : -1;
 }
 
+/* The commits, anew where another `shallow` file gives them other parents. */
+static int commits_build(struct repository *r, struct snapshot *s,
+			 struct err *e)
+{
+	struct commits *c;
+
+	if (!r->commits || !commits_fresh(r->commits)) {
+		c = commits_new(r->git_dir, OID_SHA1);
+		if (!c)
+			return err_nomem(e);
+		commits_put(r->commits);
+		r->commits = c;
+	}
+	s->commits = commits_get(r->commits);
+	return 0;
+}
+
 static struct snapshot *
 snapshot_build(struct repository *r, const struct snapshot *old, struct err *e)
 {
@@ -220,7 +246,8 @@ snapshot_build(struct repository *r, const struct snapshot *old, struct err *e)
 		return err_nomem(e), NULL;
 	s->repository = r;
 	s->n_owners = 1;
-	if (config_build(r, old, s, e) < 0 || contents_build(r, old, s, e) < 0)
+	if (config_build(r, old, s, e) < 0 || commits_build(r, s, e) < 0 ||
+	    contents_build(r, old, s, e) < 0)
 		return NULL;
 	return TAKE(s);
 }
@@ -228,7 +255,7 @@ snapshot_build(struct repository *r, const struct snapshot *old, struct err *e)
 static bool snapshot_fresh(const struct repository *r, const struct snapshot *s)
 {
 	return config_fresh(r, s) && refs_fresh(s->refs) &&
-	       objects_fresh(s->objects);
+	       objects_fresh(s->objects) && commits_fresh(s->commits);
 }
 
 struct snapshot *repository_snapshot(struct repository *r, struct err *e)
@@ -314,10 +341,8 @@ struct repository *repository_open(const char *git_dir, struct err *e)
 	r->git_dir = strdup(git_dir);
 	r->objects_dir = path_join(git_dir, "objects");
 	r->config_path = path_join(git_dir, "config");
-	r->graph = graph_new(git_dir, OID_SHA1);
-	r->reach = reach_new();
-	if (!r->git_dir || !r->objects_dir || !r->config_path || !r->graph ||
-	    !r->reach)
+	r->commits = commits_new(git_dir, OID_SHA1);
+	if (!r->git_dir || !r->objects_dir || !r->config_path || !r->commits)
 		return err_nomem(e), NULL;
 	return TAKE(r);
 }
@@ -333,8 +358,7 @@ struct repository *repository_put(struct repository *r)
 	if (!r || atomic_fetch_sub(&r->n_owners, 1) != 1)
 		return NULL;
 	snapshot_drop(r->current);
-	reach_free(r->reach);
-	graph_free(r->graph);
+	commits_put(r->commits);
 	pthread_mutex_destroy(&r->lock);
 	free(r->config_path);
 	free(r->objects_dir);
@@ -364,36 +388,30 @@ enum oid_kind repository_kind(const struct repository *r)
 	return OID_SHA1;
 }
 
-struct graph *repository_graph(struct repository *r)
-{
-	return r->graph;
-}
-
-struct reach *repository_reach(struct repository *r)
-{
-	return r->reach;
-}
-
 size_t repository_memory(const struct repository *shared)
 {
 	union {
 		const struct repository *in;
 		struct repository *out;
 	} r = { shared }; /* to lock it */
-	size_t n = (size_t)graph_count(shared->graph) * COMMIT_BYTES;
+	size_t n;
 
 	pthread_mutex_lock(&r.out->lock);
+	n = shared->commits ? commits_memory(shared->commits) : 0;
 	if (shared->current)
 		n += refs_count(shared->current->refs) * REF_BYTES;
 	pthread_mutex_unlock(&r.out->lock);
-	return n + reach_memory(shared->reach);
+	return n;
 }
 
-void repository_trim(struct repository *r)
+void repository_trim(struct repository *r, bool with_commits)
 {
 	pthread_mutex_lock(&r->lock);
 	snapshot_drop(r->current);
 	r->current = NULL;
+	if (r->commits)
+		reach_trim(r->commits->reach);
+	if (with_commits)
+		r->commits = commits_put(r->commits);
 	pthread_mutex_unlock(&r->lock);
-	reach_trim(r->reach);
 }

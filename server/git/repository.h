@@ -52,13 +52,11 @@ struct repository *snapshot_repository(const struct snapshot *s);
 struct refs *snapshot_refs(const struct snapshot *s);
 struct objects *snapshot_objects(const struct snapshot *s);
 const struct repo_config *snapshot_config(const struct snapshot *s);
-
-/* The commits in memory; shared by all snapshots of the repository. */
-struct graph *repository_graph(struct repository *r);
-
-/* What is kept of reachability (git/reach.h); shared like the graph. It counts
- * in repository_memory() and goes with repository_trim(). */
-struct reach *repository_reach(struct repository *r);
+/* The commits in memory, and what is kept of reachability (git/reach.h): both
+ * are shared by all snapshots between which the `shallow` file did not change.
+ * They count in repository_memory(). */
+struct graph *snapshot_graph(const struct snapshot *s);
+struct reach *snapshot_reach(const struct snapshot *s);
 
 /* Make a bare repository as git init does, HEAD at `refs/heads/BRANCH`, with
  * our defaults in its config (conformance: capabilities). ERR_CONFLICT where
@@ -66,6 +64,7 @@ struct reach *repository_reach(struct repository *r);
 int repository_create(const char *git_dir, const char *branch,
 		      struct err *e) MUST_CHECK;
 
-/* Bytes held in memory by caches of this repository; and give them up. */
+/* Bytes held in memory by caches of this repository; and give them up. The
+ * commits cost the most to read again, so they go only where asked for. */
 size_t repository_memory(const struct repository *r);
-void repository_trim(struct repository *r);
+void repository_trim(struct repository *r, bool with_commits);

@@ -157,7 +157,7 @@ static int prepare(struct upload *u, struct err *e)
 	u->refs = snapshot_refs(u->snapshot);
 	u->objects = snapshot_objects(u->snapshot);
 	u->config = snapshot_config(u->snapshot);
-	u->graph = repository_graph(u->repository);
+	u->graph = snapshot_graph(u->snapshot);
 	u->listing = ref_listing_get(u->refs, &u->config->upload_hide, e);
 	if (!u->listing)
 		return -1;

@@ -120,7 +120,8 @@ static uint64_t sum_locked(const struct repo_store *rs)
 }
 
 /* Past the limit the least recently used give up their memory, at last those
- * in use, which fill up again as they must. */
+ * in use, which fill up again as they must. The very last one used keeps its
+ * commits: one that is larger than the limit would else read them for ever. */
 static void bound_locked(struct repo_store *rs)
 {
 	int64_t now = clock_ms();
@@ -136,7 +137,7 @@ static void bound_locked(struct repo_store *rs)
 	     i = i->newer) {
 		uint64_t before = repository_memory(i->repository), after;
 
-		repository_trim(i->repository);
+		repository_trim(i->repository, i != rs->newest);
 		after = repository_memory(i->repository);
 		sum -= before > after ? before - after : 0;
 	}

@@ -198,7 +198,7 @@ static void follows_pushes_repacks_and_deletions(void **state)
 	       "refs/heads/side");
 	assert_false(reaches(l, "$(cat gone)"));
 	assert_true(reaches(l, "main:f"));
-	repository_trim(l->repository);
+	repository_trim(l->repository, false);
 	assert_true(reaches(l, "main:f"));
 }
 

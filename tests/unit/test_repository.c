@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "git_fixture.h"
 
+#include "git/graph.h"
 #include "git/objects.h"
 #include "git/refs.h"
 #include "git/repo_config.h"
@@ -171,8 +172,53 @@ static void sees_what_stock_git_pushes(void **state)
 		snapshot_put(s);
 	}
 	assert_true(repository_memory(r) > 0);
-	repository_trim(r);
+	repository_trim(r, true);
 	snapshot_put(take(r));
+	repository_put(r);
+}
+
+/* Commits the head of `s` leads to, as it is cut by the repository itself. */
+static uint32_t count_history(struct snapshot *s)
+{
+	struct object_reader *reader;
+	struct graph *g = snapshot_graph(s);
+	uint32_t number;
+	struct err e;
+	int rc;
+
+	reader = object_reader_new(snapshot_objects(s), 1 << 16, &e);
+	assert_non_null(reader);
+	rc = graph_load(g, reader, &refs_head(snapshot_refs(s))->id, &number,
+			&e);
+	object_reader_free(reader);
+	if (rc < 0)
+		fail_msg("%s", e.message);
+	return graph_node(g, number)->generation;
+}
+
+static void sees_another_shallow_file(void **state)
+{
+	struct repository *r;
+	struct snapshot *cut, *whole;
+	struct err e;
+
+	(void)state;
+	NEED_GIT();
+	sh("git init -q -b main w && cd w && git commit -q --allow-empty -m a &&"
+	   "git commit -q --allow-empty -m b && git commit -q --allow-empty -m c"
+	   " && git clone -q --bare --depth=2 file://$PWD ../r.git 2>/dev/null");
+	settle();
+	r = repository_open("r.git", &e);
+	assert_non_null(r);
+	cut = take(r);
+	assert_int_equal(count_history(cut), 2);
+	sh("git -C r.git fetch -q --unshallow 2>/dev/null");
+	whole = take(r);
+	assert_int_equal(count_history(whole), 3);
+	/* Who began before goes on as before. */
+	assert_int_equal(count_history(cut), 2);
+	snapshot_put(cut);
+	snapshot_put(whole);
 	repository_put(r);
 }
 
@@ -227,6 +273,7 @@ int main(void)
 		CASE(says_what_it_cannot_serve),
 		CASE(shares_a_snapshot_until_something_changes),
 		CASE(sees_what_stock_git_pushes),
+		CASE(sees_another_shallow_file),
 		CASE(serves_threads_while_refs_change),
 	};
 
