@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 static const struct column status_columns[] = {
@@ -24,13 +25,22 @@ static const struct column status_columns[] = {
 	{ "Webhooks waiting", "outbox.backlog" },
 	{ "Oldest of them, seconds", "outbox.oldest_age_seconds" },
 	{ "Configuration", "configuration" },
-	{ "Last errors", "last_errors" },
 };
 
 static void show_status(struct cli *c, const struct api_answer *a)
 {
+	const json_t *errors = json_object_get(a->json, "last_errors");
+	json_t *line;
+	size_t i;
+
 	(void)c;
 	show_lines(a->json, status_columns, ARRAY_SIZE(status_columns));
+	if (json_array_size(errors))
+		puts("Last errors:");
+	json_array_foreach(errors, i, line)
+	{
+		printf("  %s\n", json_string_value(line));
+	}
 }
 
 static int run_status(struct cli *c)

@@ -119,6 +119,7 @@ static int build(struct server *s, const struct server_options *options,
 	if (open_state(s, options, e) < 0 || open_store(s, e) < 0)
 		return -1;
 	server_make_repositories(s);
+	server_seed(s);
 	if (open_outbox(s, e) < 0 || doors_open(s, e) < 0)
 		return -1;
 	server_say_ready(s);

@@ -179,6 +179,7 @@ void server_took(struct server *s, int result, const struct mistakes *m)
 	}
 	atomic_store(&s->is_config_refused, false);
 	apply(s);
+	server_seed(s);
 	warn_of_restart(s);
 	log_info("config.taken", NULL);
 }

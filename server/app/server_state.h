@@ -69,6 +69,13 @@ bool server_is_dead(void *arg, const char *daemon_id);
 /* Directories of repositories that are declared or in state.conf and not there
  * yet; what fails is logged, and the repository says so itself. */
 void server_make_repositories(struct server *s);
+/*
+ * server_seed.c: fill declared repositories that have a `seed` and no ref.
+ * Returns when all are full, so that nobody is served an empty one meanwhile;
+ * a seed that cannot be taken is logged and tried again at the next start or
+ * reload.
+ */
+void server_seed(struct server *s);
 /* Left-overs of dead daemons, by a worker. */
 int server_sweep_later(struct server *s, struct err *e) MUST_CHECK;
 

@@ -8,7 +8,8 @@
  * cursor, hide a part of itself or begin a line.
  * A line that grows too long loses its last pairs as a whole and says so with
  * cut=true.
- * Lock order: `output` is taken last and held for one write.
+ * Lock order: `output` and `recent_lock` are taken last, and held for one write
+ * or one copy.
  */
 #include "base/log.h"
 
@@ -35,7 +36,15 @@
 struct line {
 	size_t len;
 	bool is_full;
+	bool is_json;
 	char text[LINE_MAX_BYTES];
+};
+
+/* What every line begins with. */
+struct log_head {
+	enum log_level level;
+	const char *event;
+	const char *time;
 };
 
 /* Set before there are threads, then read-only. */
@@ -43,6 +52,11 @@ static enum log_level max_level = LEVEL_INFO;
 static enum log_format line_format = LOG_TEXT;
 
 static pthread_mutex_t output = PTHREAD_MUTEX_INITIALIZER;
+
+/* A ring: the n-th warning or error since the start is at n % LOG_RECENT. */
+static pthread_mutex_t recent_lock = PTHREAD_MUTEX_INITIALIZER;
+static char recent[LOG_RECENT][LOG_RECENT_BYTES];
+static size_t n_recent;
 
 static const char *const level_names[] = {
 	[LEVEL_ERROR] = "error",
@@ -202,25 +216,24 @@ static bool is_plain(struct span s)
 	return s.len > 0;
 }
 
-/* `value` up to LOG_VALUE_MAX bytes, not cutting a character in two. */
-static struct span value_of(const char *value)
+/* `text` up to `max` bytes, not cutting a character in two. */
+static struct span cut(const char *text, size_t max)
 {
-	size_t n = strnlen(value, LOG_VALUE_MAX + 1);
+	size_t n = strnlen(text, max + 1);
 	size_t back = 0;
 
-	if (n <= LOG_VALUE_MAX)
-		return span_of(value, n);
-	n = LOG_VALUE_MAX;
-	while (back < 3 && ((unsigned char)value[n - back] & 0xc0) == 0x80)
+	if (n <= max)
+		return span_of(text, n);
+	while (back < 3 && ((unsigned char)text[max - back] & 0xc0) == 0x80)
 		back++;
-	return span_of(value, n - back);
+	return span_of(text, max - back);
 }
 
 static void add_pair(struct line *l, const char *name, const char *value)
 {
-	struct span s = value_of(value);
+	struct span s = cut(value, LOG_VALUE_MAX);
 	size_t before = l->len;
-	bool is_json = line_format == LOG_JSON;
+	bool is_json = l->is_json;
 
 	if (before)
 		adds(l, is_json ? "," : " ");
@@ -239,20 +252,14 @@ static void add_pair(struct line *l, const char *name, const char *value)
 		l->len = before;
 }
 
-static void line_begin(struct line *l)
-{
-	l->len = 0;
-	l->is_full = false;
-}
-
 /* Add what ends the line; LINE_TAIL_BYTES are left for it. */
 static void line_end(struct line *l)
 {
-	bool is_json = line_format == LOG_JSON;
-	const char *cut = is_json ? ",\"cut\":\"true\"" : " cut=true";
+	const char *says_cut = l->is_json ? ",\"cut\":\"true\"" : " cut=true";
 
 	l->len += (size_t)snprintf(l->text + l->len, LINE_TAIL_BYTES, "%s%s\n",
-				   l->is_full ? cut : "", is_json ? "}" : "");
+				   l->is_full ? says_cut : "",
+				   l->is_json ? "}" : "");
 }
 
 /* Where standard error is gone there is nobody to tell. */
@@ -265,26 +272,72 @@ static void line_write(const struct line *l)
 	pthread_mutex_unlock(&output);
 }
 
+/* `l` is of the text format and ended. */
+static void remember(const struct line *l)
+{
+	struct span s = cut(l->text, LOG_RECENT_BYTES - 1);
+	char *to;
+
+	if (s.len && s.data[s.len - 1] == '\n')
+		s.len--;
+	pthread_mutex_lock(&recent_lock);
+	to = recent[n_recent++ % LOG_RECENT];
+	memcpy(to, s.data, s.len);
+	to[s.len] = '\0';
+	pthread_mutex_unlock(&recent_lock);
+}
+
+size_t log_recent(char out[LOG_RECENT][LOG_RECENT_BYTES])
+{
+	size_t n;
+
+	pthread_mutex_lock(&recent_lock);
+	n = n_recent < LOG_RECENT ? n_recent : LOG_RECENT;
+	for (size_t i = 0; i < n; i++)
+		memcpy(out[i], recent[(n_recent - 1 - i) % LOG_RECENT],
+		       LOG_RECENT_BYTES);
+	pthread_mutex_unlock(&recent_lock);
+	return n;
+}
+
+static void line_make(struct line *l, enum log_format format,
+		      const struct log_head *head, va_list args)
+{
+	const char *name, *value;
+
+	l->len = 0;
+	l->is_full = false;
+	l->is_json = format == LOG_JSON;
+	add_pair(l, "time", head->time);
+	add_pair(l, "level", level_names[head->level]);
+	add_pair(l, "event", head->event);
+	while ((name = va_arg(args, const char *))) {
+		value = va_arg(args, const char *);
+		if (value)
+			add_pair(l, name, value);
+	}
+	line_end(l);
+}
+
 void log_event(enum log_level level, const char *event, ...)
 {
 	char now[CLOCK_ISO_SIZE];
+	struct log_head head = { level, event, clock_iso(now) };
 	struct line line;
-	const char *name, *value;
 	va_list args;
 
 	if (!log_enabled(level))
 		return;
-	line_begin(&line);
-	add_pair(&line, "time", clock_iso(now));
-	add_pair(&line, "level", level_names[level]);
-	add_pair(&line, "event", event);
 	va_start(args, event);
-	while ((name = va_arg(args, const char *))) {
-		value = va_arg(args, const char *);
-		if (value)
-			add_pair(&line, name, value);
+	if (level <= LEVEL_WARN) {
+		va_list again;
+
+		va_copy(again, args);
+		line_make(&line, LOG_TEXT, &head, again);
+		va_end(again);
+		remember(&line);
 	}
+	line_make(&line, line_format, &head, args);
 	va_end(args);
-	line_end(&line);
 	line_write(&line);
 }

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define LOG_VALUE_MAX 1024
@@ -40,6 +41,12 @@ void log_event(enum log_level level, const char *event, ...)
 		if (log_enabled(LEVEL_DEBUG))                \
 			log_event(LEVEL_DEBUG, __VA_ARGS__); \
 	} while (0)
+
+/* The newest warnings and errors, newest first, in the text format without the
+ * line's end, long ones cut. Returns how many, at most LOG_RECENT. */
+#define LOG_RECENT	 8
+#define LOG_RECENT_BYTES 512
+size_t log_recent(char out[LOG_RECENT][LOG_RECENT_BYTES]);
 
 /* Numbers as values: fmt_u64(n) lives until the end of the enclosing block. */
 struct fmt_number {

@@ -2,6 +2,7 @@
 /* What the server is, and how others recognise it. */
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "hooks/outbox.h"
 #include "net/admin_handlers.h"
 #include "net/identity.h"
@@ -32,6 +33,17 @@ static json_t *names_of(const struct identity *id)
 	return list;
 }
 
+static json_t *last_errors(void)
+{
+	char lines[LOG_RECENT][LOG_RECENT_BYTES];
+	size_t n = log_recent(lines);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, json_string(lines[i]));
+	return list;
+}
+
 void admin_status(const struct admin_call *c, struct http_response *out)
 {
 	const struct admin_context *x = c->context;
@@ -45,6 +57,7 @@ void admin_status(const struct admin_call *c, struct http_response *out)
 			   (json_int_t)state_count(s, STATE_TOKEN), "hooks",
 			   (json_int_t)state_count(s, STATE_HOOK), "names",
 			   names_of(x->identity));
+	json_object_set_new(status, "last_errors", last_errors());
 	add_outbox(x->outbox, status);
 	if (x->status)
 		x->status(x->arg, status);

@@ -206,7 +206,8 @@ class Daemon:
 
 
 class Git:
-    """Stock git with one key, one known_hosts and no configuration of ours."""
+    """Stock git with one key, one known_hosts and no configuration of ours;
+    without a daemon, git on its own disk."""
 
     def __init__(self, directory, daemon, key=None):
         self.directory = pathlib.Path(directory)
@@ -217,7 +218,7 @@ class Git:
         self.pinned = None  # the port it was written for
 
     def environment(self):
-        if self.pinned != self.daemon.ssh_port:
+        if self.daemon and self.pinned != self.daemon.ssh_port:
             self.pinned = self.daemon.ssh_port
             self.known_hosts.write_text(self.daemon.cli(
                 "known-hosts", f"127.0.0.1:{self.pinned}"))

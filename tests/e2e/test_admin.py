@@ -383,6 +383,79 @@ def test_keeps_a_good_configuration_where_a_new_one_is_broken(declared):
     wait_for(lambda: daemon.api("status")["repos"] == 2, "the mended one")
 
 
+def test_says_its_last_errors(declared):
+    daemon, config, _ = declared
+    assert daemon.api("status")["last_errors"] == []
+    assert "Last errors" not in daemon.cli("status")
+    (config / "a.conf").write_text("[repo")
+    daemon.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: len(daemon.api("status")["last_errors"]) == 2, "errors")
+    said = daemon.cli("status")
+    assert "Last errors:\n  time=" in said and "a.conf:1" in said
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    """A bundle of one branch, which is not called main, and its tip."""
+    git = Git(tmp_path / "seed", None)
+    work = git.init()
+    tip = git.commit(work)
+    git("branch", "-q", "-m", "trunk", cwd=work)
+    git("bundle", "create", "-q", "../seed.bundle", "--all", "HEAD", cwd=work)
+    return git.directory / "seed.bundle", tip
+
+
+def test_seeds_a_declared_repository_once(make_daemon, bundle, tmp_path, keys):
+    file, tip = bundle
+    config = tmp_path / "seeded.conf"
+    config.write_text(f'[repo "cluster"]\n\tseed = {file}\n[key "k"]\n'
+                      f"\tpublic-key = {public(keys('k')).read_text()}"
+                      "\twrite = cluster\n")
+    daemon = make_daemon(config=config)
+    git = Git(tmp_path / "git", daemon, keys("k"))
+    url = daemon.ssh_url("cluster")
+    assert "event=repo.seeded" in daemon.log().split("event=ready")[0]
+    assert git("ls-remote", "--symref", url).split() == [
+        "ref:", "refs/heads/trunk", "HEAD", tip, "HEAD", tip,
+        "refs/heads/trunk"]
+    git("clone", "-q", url, "out")
+    newer = git.commit(git.directory / "out")
+    git("push", "-q", "origin", "trunk", cwd=git.directory / "out")
+    daemon.restart()
+    url = daemon.ssh_url("cluster")
+    assert git("rev-parse", newer, cwd=daemon.repo_dir("cluster")).strip() \
+        == git("ls-remote", url, "HEAD").split()[0] == newer
+    assert "repo.seed" not in daemon.log()
+    assert daemon.fsck("cluster") == ""
+
+
+def test_serves_a_repository_whose_seed_cannot_be_taken(make_daemon, bundle,
+                                                        tmp_path):
+    file, tip = bundle
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-30])
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    config = tmp_path / "seeded.conf"
+    config.write_text("".join(
+        f'[repo "{name}"]\n\tseed = {path}\n' for name, path in [
+            ("broken", file), ("absent", tmp_path / "absent"),
+            ("pipe", pipe), ("directory", tmp_path)]))
+    daemon = make_daemon(config=config)
+    errors = "\n".join(daemon.api("status")["last_errors"])
+    for name in ("broken", "absent", "pipe", "directory"):
+        assert f"event=repo.seed repo={name}" in errors
+    assert not list(daemon.repo_dir("broken").glob("objects/**/incoming*"))
+    file.write_bytes(whole)
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.wait_log("event=config.unchanged|event=config.taken")
+    with config.open("a") as more:
+        more.write('[repo "more"]\n')
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.wait_log("event=repo.seeded repo=broken")
+    assert daemon.fsck("broken") == ""
+
+
 def test_does_not_start_with_a_broken_configuration(make_daemon, tmp_path):
     config = tmp_path / "bad.conf"
     config.write_text('[server]\n\tnonsense = 1\n')

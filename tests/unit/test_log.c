@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test.h"
 
+#include "base/attr.h"
 #include "base/log.h"
 
 #include <fcntl.h>
@@ -232,6 +233,33 @@ static void prints_numbers(void **state)
 			    " v=18446744073709551615\n");
 }
 
+static void remembers_the_newest_warnings_and_errors(void **state)
+{
+	static char long_value[LOG_VALUE_MAX];
+	char lines[LOG_RECENT][LOG_RECENT_BYTES];
+	const char *each[] = { "1", "2", "3", "4", "5", "6", "7", "8", "9" };
+
+	(void)state;
+	catch_begin();
+	log_configure(LEVEL_INFO, LOG_JSON);
+	for (size_t i = 0; i < ARRAY_SIZE(each); i++)
+		log_warn("test.warned", "v", each[i], NULL);
+	log_info("test.said", NULL);
+	for (size_t i = 0; i + 2 < sizeof long_value; i += 2)
+		memcpy(long_value + i, "é", 2);
+	log_error("test.failed", "v", long_value, NULL);
+	log_configure(LEVEL_INFO, LOG_TEXT);
+	catch_end();
+	assert_int_equal(log_recent(lines), LOG_RECENT);
+	assert_non_null(strstr(lines[0], " level=error event=test.failed v="));
+	assert_in_range(strlen(lines[0]), LOG_RECENT_BYTES - 2,
+			LOG_RECENT_BYTES - 1);
+	assert_memory_equal(lines[0] + strlen(lines[0]) - 2, "é", 2);
+	assert_non_null(strstr(lines[1], " event=test.warned v=9"));
+	assert_non_null(strstr(lines[7], " event=test.warned v=3"));
+	assert_null(strchr(lines[7], '\n'));
+}
+
 static void *log_many(void *arg)
 {
 	for (int i = 0; i < 100; i++)
@@ -284,6 +312,7 @@ int main(void)
 		cmocka_unit_test(cuts_a_value_between_characters),
 		cmocka_unit_test(drops_whole_pairs_where_a_line_is_full),
 		cmocka_unit_test(prints_numbers),
+		cmocka_unit_test(remembers_the_newest_warnings_and_errors),
 		cmocka_unit_test(keeps_lines_of_threads_apart),
 	};
 
