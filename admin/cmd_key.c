@@ -58,20 +58,38 @@ static void show_made(struct cli *c, const struct api_answer *a)
 }
 
 /* Never overwrites: the file is made, or it was there. */
-static int write_private(const char *path, const struct buf *private)
+static int write_new(const char *path, mode_t mode, const struct buf *text)
 {
 	CLEANUP(closep) int fd = -1;
 	struct err e;
 
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 	if (fd < 0)
 		return complain("%s: %s", path, strerror(errno));
-	if (fd_write_full(fd, private->data, private->len, &e) < 0 ||
+	if (fd_write_full(fd, text->data, text->len, &e) < 0 ||
 	    fsync(fd) < 0) {
 		unlink(path);
 		return complain("%s cannot be written", path);
 	}
 	return CLI_DONE;
+}
+
+/* FILE and FILE.pub, as ssh-keygen(1) writes them. */
+static int write_pair(const char *path, const struct buf *private,
+		      const struct buf *public)
+{
+	CLEANUP(buf_fini) struct buf beside = BUF_INIT;
+	CLEANUP(buf_fini) struct buf line = BUF_INIT;
+	int result = write_new(path, 0600, private);
+
+	if (result)
+		return result;
+	buf_addf(&beside, "%s.pub", path);
+	buf_addf(&line, "%s\n", buf_str(public));
+	result = write_new(buf_str(&beside), 0644, &line);
+	if (result)
+		unlink(path);
+	return result;
 }
 
 /* The key in `path`, made anew where there is none. */
@@ -89,7 +107,7 @@ static int generate(struct cli *c, const char *path, struct buf *private,
 	}
 	if (keygen_ed25519(c->names[0], private, public, &e) < 0)
 		return complain("%s", e.message);
-	return is_stdout ? CLI_DONE : write_private(path, private);
+	return is_stdout ? CLI_DONE : write_pair(path, private, public);
 }
 
 /* On standard output a key stands alone, and only if it lets somebody in. */

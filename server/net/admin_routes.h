@@ -34,9 +34,8 @@ struct admin_context {
 	void *arg;
 };
 
-/* Called for every verb that changed something, for the log: "repo.create",
- * the name, who asked ("unix:0"). */
-#define ADMIN_FIRE_WAIT_MS 20000 /* how long test and sync wait for answers */
+/* How long `hook test` and `repo sync` wait for the receivers' answers. */
+#define ADMIN_FIRE_WAIT_MS 20000
 
 /* 0 with `out` filled; -1 where no route has this path. `arg` is the
  * struct admin_context: fits admin_handler_fn. */

@@ -23,7 +23,7 @@ static const struct state_option repo_options[] = {
 	  "the branch that HEAD names when it is made, main if not set" },
 	{ "description", OPTION_TEXT, false, "", "a line for people" },
 	{ "seed", OPTION_PATH, false, NULL,
-	  "a bundle or repository to fill it with when it is made" },
+	  "a bundle on the server to fill it with while it has no ref" },
 	{ "quota", OPTION_SIZE, false, NULL, "bytes its directory may take" },
 	{ "protect-branch", OPTION_REF_PATTERN, true, NULL,
 	  "branches that are neither forced nor deleted" },

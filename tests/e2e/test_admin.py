@@ -222,6 +222,8 @@ def test_generates_keys_that_work_and_overwrites_none(cluster, tmp_path):
     cluster.cli("key", "create", "made", "--generate", file,
                 "--write", "cluster")
     assert file.stat().st_mode & 0o777 == 0o600
+    assert public(file).read_text().split()[:2] == \
+        cluster.api("key", "show", "made")["public_key"].split()[:2]
     private = file.read_bytes()
     cluster.cli("key", "create", "made", "--generate", file,
                 "--write", "cluster")
@@ -230,12 +232,19 @@ def test_generates_keys_that_work_and_overwrites_none(cluster, tmp_path):
                                          cluster.ssh_url("cluster"))
     said = cluster.cli("key", "create", "piped", "--generate", "-",
                        "--read", "cluster")
+    file = tmp_path / "piped"
     file.write_text(said)
+    file.chmod(0o600)
     Git(tmp_path / "two", cluster, file)("ls-remote",
                                          cluster.ssh_url("cluster"))
     again = cluster.cli_run("key", "create", "piped", "--generate", "-",
                             "--read", "cluster")
     assert (again.returncode, again.stdout) == (1, "")
+    public(tmp_path / "other").write_text("precious")
+    refused(cluster, "key", "create", "bad", "--generate", tmp_path / "other",
+            "--read", "a")
+    assert public(tmp_path / "other").read_text() == "precious"
+    assert not (tmp_path / "other").exists()
     file.write_text("no key\n")
     refused(cluster, "key", "create", "bad", "--generate", file, "--read", "a")
     assert file.read_text() == "no key\n"
