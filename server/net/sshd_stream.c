@@ -217,10 +217,11 @@ static int wait_writable(struct sshd_channel *c, int64_t *since, uint64_t *sent,
 	uint64_t now_sent = session_traffic(c->session).socket_out;
 	int ms;
 
-	if (now_sent != *sent) {
-		*sent = now_sent;
+	/* Where nothing of the channel's waits, the client lacks window, and
+	 * what went out was our own question whether it is there. */
+	if (now_sent != *sent && c->unsent)
 		*since = clock_ms();
-	}
+	*sent = now_sent;
 	ms = wait_ms(c, *since, c->session->limits.stall_ms);
 	if (!ms) {
 		session_end(c->session, "the client takes no bytes");
