@@ -32,6 +32,9 @@
 #define TICK_MIN_MS	50
 #define TICK_MAX_MS	2000
 
+/* What a request's body may still take when the door closes. */
+#define DRAIN_BODY_MS 3000
+
 struct http_conn {
 	struct http_watch *watch; /* set once */
 	int fd;
@@ -396,11 +399,17 @@ bool http_watch_shed(struct http_watch *w)
 
 void http_watch_drain(struct http_watch *w)
 {
+	int64_t until = clock_ms() + DRAIN_BODY_MS;
+
 	pthread_mutex_lock(&w->lock);
 	w->is_draining = true;
 	for (struct http_conn *c = w->first; c; c = c->next) {
 		if (c->phase == HTTP_WAITING)
 			cut_locked(c, "the door closes");
+		if (c->phase == HTTP_RECEIVING && c->deadline_ms > until) {
+			c->deadline_ms = until;
+			due_locked(w, until);
+		}
 	}
 	pthread_mutex_unlock(&w->lock);
 }
