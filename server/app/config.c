@@ -339,6 +339,17 @@ void config_now(struct config *c, struct config_values *out)
 	pthread_mutex_unlock(&c->lock);
 }
 
+struct fetch_limits config_fetch_limits(const struct config_values *v)
+{
+	return (struct fetch_limits){
+		.wants = (uint32_t)v->fetch_wants,
+		.haves = (uint32_t)v->fetch_haves,
+		.lines = (uint32_t)v->fetch_lines,
+		.ref_prefixes = (uint32_t)v->fetch_prefixes,
+		.commands = (uint32_t)v->fetch_commands,
+	};
+}
+
 void config_apply_log(struct config *c)
 {
 	static const char *const levels[] = { "error", "warn", "info",

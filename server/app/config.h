@@ -12,6 +12,7 @@
 
 #include "base/attr.h"
 #include "base/buf.h"
+#include "git/upload_pack.h"
 #include "store/state_store.h"
 
 #include <stdint.h>
@@ -61,6 +62,9 @@ struct state_hooks config_hooks(struct config *c);
 
 /* The values in force, copied. */
 void config_now(struct config *c, struct config_values *out);
+
+/* Those of a fetch, at whatever door. */
+struct fetch_limits config_fetch_limits(const struct config_values *v);
 
 /* Set the log's level and format; before there are threads. */
 void config_apply_log(struct config *c);

@@ -76,6 +76,15 @@ static void ssh_url(void *arg, const char *name, struct buf *out)
 	identity_ssh_url(&s->identity, name ? name : "NAME", out);
 }
 
+static void limits(void *arg, struct fetch_limits *out)
+{
+	struct server *s = arg;
+	struct config_values v;
+
+	config_now(s->config, &v);
+	*out = config_fetch_limits(&v);
+}
+
 void git_http_init(struct server *s, struct httpd_git *git)
 {
 	*git = (struct httpd_git){
@@ -83,12 +92,6 @@ void git_http_init(struct server *s, struct httpd_git *git)
 		.authorise = authorise,
 		.ssh_url = ssh_url,
 		.cache = s->cache,
-		.limits = {
-			.wants = (uint32_t)s->values.fetch_wants,
-			.haves = (uint32_t)s->values.fetch_haves,
-			.lines = (uint32_t)s->values.fetch_lines,
-			.ref_prefixes = (uint32_t)s->values.fetch_prefixes,
-			.commands = (uint32_t)s->values.fetch_commands,
-		},
+		.limits = limits,
 	};
 }

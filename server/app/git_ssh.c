@@ -162,17 +162,6 @@ static struct repository *enter(struct server *s, const struct principal *p,
 	return NULL;
 }
 
-static struct fetch_limits fetch_limits_of(const struct config_values *v)
-{
-	return (struct fetch_limits){
-		.wants = (uint32_t)v->fetch_wants,
-		.haves = (uint32_t)v->fetch_haves,
-		.lines = (uint32_t)v->fetch_lines,
-		.ref_prefixes = (uint32_t)v->fetch_prefixes,
-		.commands = (uint32_t)v->fetch_commands,
-	};
-}
-
 static void session_id_make(char out[2 * SESSION_ID + 1])
 {
 	unsigned char bytes[SESSION_ID];
@@ -217,7 +206,7 @@ static int run_fetch(struct server *s, const struct principal *p,
 	int failed;
 
 	config_now(s->config, &v);
-	options.limits = fetch_limits_of(&v);
+	options.limits = config_fetch_limits(&v);
 	session_id_make(session_id);
 	failed = upload_pack(r, c->stream, &options, &result, &e);
 	us = clock_us() - begun;

@@ -188,12 +188,14 @@ void server_run(struct server *s)
 
 struct server *server_free(struct server *s)
 {
+	struct config_values now;
 	int64_t deadline;
 
 	if (!s)
 		return NULL;
 	server_stop_ready(s);
-	deadline = clock_ms() + (int64_t)s->values.drain_timeout_ms;
+	config_now(s->config, &now);
+	deadline = clock_ms() + (int64_t)now.drain_timeout_ms;
 	doors_close(s, deadline);
 	outbox_close(s->outbox, OUTBOX_DRAIN_MS);
 	workers_free(s->workers);

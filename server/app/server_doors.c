@@ -205,6 +205,14 @@ static void fill_identity(struct server *s)
 	};
 }
 
+void doors_set_limits(struct server *s, const struct config_values *v)
+{
+	struct sshd_limits limits = ssh_limits(v);
+
+	if (s->sshd)
+		sshd_set_limits(s->sshd, &limits);
+}
+
 int doors_open(struct server *s, struct err *e)
 {
 	struct http_handler git, probe;

@@ -2,6 +2,7 @@
 /* What a running server knows and is asked. */
 #include "app/server_state.h"
 
+#include "app/server_doors.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -149,15 +150,19 @@ static void warn_of_restart(struct server *s)
 		log_warn("config.needs-restart", "key", key, NULL);
 }
 
-/* New repositories, new hooks; keys and tokens are looked up in the state. */
+/* New repositories, hooks and limits; keys and tokens are looked up in the
+ * state. */
 static void apply(struct server *s)
 {
 	CLEANUP(state_putp) struct state *state = state_store_get(s->states);
+	struct config_values now;
 	struct hook_set *hooks;
 	struct err e;
 
+	config_now(s->config, &now);
+	doors_set_limits(s, &now);
 	server_make_repositories(s);
-	hooks = hook_set_of_state(state, s->values.receiver_service, &e);
+	hooks = hook_set_of_state(state, now.receiver_service, &e);
 	if (!hooks) {
 		log_error("config.hooks", "error", e.message, NULL);
 		return;

@@ -168,8 +168,9 @@ static void set_options(const struct httpd_git *git,
 		.refuse_unreachable = true,
 		.session_id = git->session_id,
 		.cache = git->cache,
-		.limits = git->limits,
 	};
+	if (git->limits)
+		git->limits(git->arg, &out->limits);
 }
 
 /* In memory, read from `input` and written to a stream of any kind. */

@@ -52,7 +52,8 @@ struct httpd_git {
 	void (*ssh_url)(void *arg, const char *name, struct buf *out);
 	const char *session_id;	  /* may be NULL */
 	struct pack_cache *cache; /* may be NULL */
-	struct fetch_limits limits;
+	/* The limits in force; NULL: upload_pack()'s defaults. */
+	void (*limits)(void *arg, struct fetch_limits *out);
 };
 
 /* The handler of a door; `git` outlives it. */
