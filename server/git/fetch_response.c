@@ -91,6 +91,7 @@ static struct pack_plan *plan(struct response *r, struct err *e)
 	const struct fetch_request *q = r->q;
 	struct pack_progress progress = { tick, r };
 	struct pack_request request = {
+		.graph = r->u->graph,
 		.wants = r->wants.items,
 		.n_wants = r->wants.n,
 		.haves = r->n->common.items,

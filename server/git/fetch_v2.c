@@ -174,6 +174,8 @@ static int send_pack(struct fetch *f, struct err *e)
 	CLEANUP(shallow_info_fini) struct shallow_info shallow = { 0 };
 	struct upload *u = f->u;
 
+	if (!f->n.common.n)
+		shallow_info_narrow(u, &f->q);
 	if (shallow_info_compute(u, &f->q, &shallow, e) < 0)
 		return -1;
 	if (shallow.has_lines) {
@@ -191,6 +193,7 @@ int fetch_v2_serve(struct upload *u, struct err *e)
 	CLEANUP(fetch_fini) struct fetch f = { .u = u };
 	int rc = 1;
 
+	upload_whole_graph(u);
 	fetch_request_init(&f.q);
 	f.q.sideband = SIDEBAND_64K;
 	if (read_arguments(&f, e) < 0)

@@ -36,6 +36,19 @@ struct graph_node {
 struct graph *graph_new(const char *git_dir, enum oid_kind kind) MUST_CHECK;
 struct graph *graph_free(struct graph *g);
 
+/*
+ * A graph that has no more of `whole`'s repository than `commits` and what lies
+ * within `depth` of them, counted along every path, at least 1: those at the
+ * end have no parents in it, as where the repository itself is shallow. What a
+ * first shallow clone needs, then, without reading all of history. NULL with
+ * `e` set where one is missing or no commit; ERR_LIMIT past GRAPH_CUT_MAX
+ * commits, for then the whole is worth more.
+ */
+#define GRAPH_CUT_MAX 4096
+struct graph *graph_new_cut(const struct graph *whole, struct object_reader *r,
+			    const struct oid *commits, size_t n, uint64_t depth,
+			    struct err *e) MUST_CHECK;
+
 /* False once the `shallow` file is not as it was read: the owner then makes a
  * new graph, as nodes never change. */
 bool graph_fresh(const struct graph *g);

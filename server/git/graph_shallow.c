@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* Room for more than 1.5 million commits. */
 #define SHALLOW_MAX ((size_t)64 << 20)
@@ -57,6 +58,23 @@ int shallow_read(struct shallow_list *s, const char *git_dir,
 	if (rc < 0)
 		shallow_fini(s);
 	return rc;
+}
+
+int shallow_copy(struct shallow_list *s, const struct shallow_list *from,
+		 struct err *e)
+{
+	*s = (struct shallow_list){ .n = from->n };
+	if (from->why.code != ERR_OK) {
+		*e = from->why;
+		return -1;
+	}
+	if (!from->n)
+		return 0;
+	s->ids = calloc(from->n, sizeof *s->ids);
+	if (!s->ids)
+		return err_nomem(e);
+	memcpy(s->ids, from->ids, from->n * sizeof *s->ids);
+	return 0;
 }
 
 void shallow_fini(struct shallow_list *s)

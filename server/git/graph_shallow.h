@@ -21,6 +21,9 @@ struct shallow_list {
 /* A file that is not there is an empty list. -1 only out of memory. */
 int shallow_read(struct shallow_list *s, const char *git_dir,
 		 enum oid_kind kind) MUST_CHECK;
+/* The ids of another list, or its `why` as the error. */
+int shallow_copy(struct shallow_list *s, const struct shallow_list *from,
+		 struct err *e) MUST_CHECK;
 void shallow_fini(struct shallow_list *s);
 
 bool shallow_has(const struct shallow_list *s, const struct oid *id);

@@ -47,8 +47,11 @@ static int learn(struct upload *u, struct negotiation *n,
 		 const struct fetch_request *q, const struct oid *id,
 		 struct err *e)
 {
-	uint32_t number = graph_lookup(u->graph, id);
+	uint32_t number;
 
+	if (u->cut)
+		upload_whole_graph(u);
+	number = graph_lookup(u->graph, id);
 	if (number == GRAPH_NONE &&
 	    graph_load(u->graph, u->reader, id, &number, e) < 0) {
 		if (e->code == ERR_CONFLICT)

@@ -22,6 +22,8 @@ struct pack_plan;
 struct snapshot;
 
 struct pack_request {
+	/* Whose numbers are in the sets below; NULL: the snapshot's. */
+	struct graph *graph;
 	const struct oid *wants; /* commits, tags, trees, blobs */
 	size_t n_wants;
 	const struct oid *haves; /* known to be at the client, with closure */

@@ -354,10 +354,13 @@ struct pack_plan *pack_plan_new(struct snapshot *s,
 				const struct pack_progress *progress,
 				struct err *e)
 {
+	struct graph *whole = snapshot_graph(s);
+	bool is_whole = !request->graph || request->graph == whole;
 	const struct pack_source source = {
 		.objects = snapshot_objects(s),
-		.graph = snapshot_graph(s),
-		.reach = snapshot_reach(s),
+		.graph = is_whole ? whole : request->graph,
+		/* Its numbers are the whole graph's. */
+		.reach = is_whole ? snapshot_reach(s) : NULL,
 		.refs = snapshot_refs(s),
 		.config = snapshot_config(s),
 	};

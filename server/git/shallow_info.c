@@ -239,12 +239,52 @@ static int tell_boundary(struct upload *u, const struct fetch_request *q,
 	return 0;
 }
 
+/* The commits that the wants lead to, those that are there. False where all of
+ * them are in memory already, or something is not as it should be. */
+static bool has_new_commits(struct upload *u, const struct fetch_request *q,
+			    struct oid_set *commits)
+{
+	bool has_new = false;
+
+	for (size_t i = 0; i < q->wants.n; i++) {
+		enum object_type type;
+		struct oid id;
+		struct err e;
+
+		if (object_peel(u->reader, &q->wants.items[i], &id, &type, &e) <
+		    0)
+			return false;
+		if (type != OBJECT_COMMIT)
+			continue;
+		if (oid_set_add(commits, &id, &e) < 0)
+			return false;
+		has_new |= graph_lookup(u->graph, &id) == GRAPH_NONE;
+	}
+	return has_new;
+}
+
+void shallow_info_narrow(struct upload *u, const struct fetch_request *q)
+{
+	CLEANUP(oid_set_fini) struct oid_set commits = { 0 };
+	bool is_by_depth = q->depth && q->depth != DEPTH_INFINITE &&
+			   !q->since && !q->not_ids.n && !q->is_relative;
+	struct err e;
+
+	/* Where this fails, the whole graph has the words for it. */
+	if (is_by_depth && !q->shallows.n && has_new_commits(u, q, &commits))
+		u->cut = graph_new_cut(u->graph, u->reader, commits.items,
+				       commits.n, (uint64_t)q->depth, &e);
+	if (u->cut)
+		u->graph = u->cut;
+}
+
 int shallow_info_compute(struct upload *u, const struct fetch_request *q,
 			 struct shallow_info *out, struct err *e)
 {
 	CLEANUP(work_fini) struct work w = { 0 };
 	bool deepens = fetch_request_deepens(q);
 
+	out->graph = u->graph;
 	w.is_cut_off = is_cut_off(u);
 	/* Versions 0 and 1 have advertised the repository's own. */
 	out->has_lines = deepens || (u->options->version == 2 &&

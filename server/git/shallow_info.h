@@ -18,6 +18,7 @@ struct fetch_request;
 struct upload;
 
 struct shallow_info {
+	const struct graph *graph; /* whose numbers the sets below are */
 	bool has_lines;		   /* the client awaits a section */
 	struct oid_set told;	   /* to be shallow from now on */
 	struct oid_set untold;	   /* no longer shallow */
@@ -27,6 +28,11 @@ struct shallow_info {
 };
 
 void shallow_info_fini(struct shallow_info *i);
+
+/* Before it is worked out for a client that has nothing yet, as far as is
+ * known: where it wants no more than a few commits of history, let u->graph be
+ * one of those alone. Haves are for the whole one: upload_whole_graph(). */
+void shallow_info_narrow(struct upload *u, const struct fetch_request *q);
 
 /* Work it out. The wants must have been authorized. */
 int shallow_info_compute(struct upload *u, const struct fetch_request *q,

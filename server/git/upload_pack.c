@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "git/graph.h"
 #include "git/objects.h"
 #include "git/ref_listing.h"
 #include "git/refs.h"
@@ -165,8 +166,15 @@ static int prepare(struct upload *u, struct err *e)
 	return u->reader ? 0 : -1;
 }
 
+void upload_whole_graph(struct upload *u)
+{
+	u->graph = snapshot_graph(u->snapshot);
+	u->cut = graph_free(u->cut);
+}
+
 static void upload_fini(struct upload *u)
 {
+	graph_free(u->cut);
 	object_reader_free(u->reader);
 	ref_listing_put(u->listing);
 	snapshot_put(u->snapshot);

@@ -34,12 +34,13 @@ struct upload {
 	struct snapshot *snapshot;
 	struct refs *refs;	 /* the snapshot's */
 	struct objects *objects; /* the snapshot's */
-	struct graph *graph;
+	struct graph *graph;	 /* the snapshot's, or `cut` */
 	const struct repo_config *config;
 	const struct upload_pack_options *options;
 	struct fetch_limits limits; /* none is zero */
 	struct ref_listing *listing;
 	struct object_reader *reader;
+	struct graph *cut; /* own: no more than a shallow clone needs */
 
 	struct upload_pack_result *result;
 	struct stream *stream;
@@ -68,6 +69,9 @@ void upload_addf(struct upload *u, const char *format, ...) PRINTF_LIKE(2, 3);
 /* What was gathered, then `spans` as they are. */
 int upload_write_spans(struct upload *u, const struct span *spans, size_t n,
 		       struct err *e) MUST_CHECK;
+
+/* Go over to the snapshot's graph, where numbers are others. */
+void upload_whole_graph(struct upload *u);
 
 /* What is offered, for the advertisements. */
 void upload_capability_context(const struct upload *u,

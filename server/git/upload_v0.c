@@ -108,8 +108,10 @@ static int serve(struct upload *u, struct fetch_request *q, struct err *e)
 	u->result->n_wants = (uint32_t)q->wants.n;
 	u->result->kind = "none";
 	if (fetch_request_check(q, e) < 0 ||
-	    fetch_request_authorize(u, q, e) < 0 ||
-	    shallow_info_compute(u, q, &shallow, e) < 0)
+	    fetch_request_authorize(u, q, e) < 0)
+		return -1;
+	shallow_info_narrow(u, q);
+	if (shallow_info_compute(u, q, &shallow, e) < 0)
 		return -1;
 	if (shallow.has_lines) {
 		shallow_info_add(u, &shallow);
@@ -118,6 +120,12 @@ static int serve(struct upload *u, struct fetch_request *q, struct err *e)
 	rc = negotiate_v0(u, &n, q, e);
 	if (rc <= 0)
 		return rc;
+	if (shallow.graph != u->graph) { /* it had something after all */
+		shallow_info_fini(&shallow);
+		shallow = (struct shallow_info){ 0 };
+		if (shallow_info_compute(u, q, &shallow, e) < 0)
+			return -1;
+	}
 	return fetch_respond(u, q, &n, &shallow, e);
 }
 

@@ -386,6 +386,69 @@ static void a_shallow_repository_ends_where_it_says(void **state)
 	cut_rev(w, "6", 0, "", "4", "456");
 }
 
+/* A graph of what lies within `depth` of commit 6. */
+static struct graph *load_cut(struct world *w, uint64_t depth)
+{
+	if (!w->graph)
+		w->graph = graph_new(w->f.dir, OID_SHA1);
+	return graph_new_cut(w->graph, w->reader, &w->ids[6], 1, depth, &w->e);
+}
+
+static void a_cut_graph_has_a_few_levels_of_history(void **state)
+{
+	static const uint32_t counts[] = { 1, 2, 3, 5, 6, 7, 7 };
+	struct world *w = *state;
+
+	for (uint32_t depth = 1; depth <= ARRAY_SIZE(counts); depth++) {
+		struct graph *cut = load_cut(w, depth);
+		const struct graph_node *node;
+
+		assert_non_null(cut);
+		assert_int_equal(graph_count(cut), counts[depth - 1]);
+		node = graph_node(cut, graph_lookup(cut, &w->ids[6]));
+		assert_int_equal(node->n_parents, depth > 1);
+		assert_int_equal(node->is_shallow, depth == 1);
+		assert_int_equal(node->generation, depth < 6 ? depth : 6);
+		assert_int_equal(graph_lookup(cut, &w->ids[7]), GRAPH_NONE);
+		graph_free(cut);
+	}
+	/* None of this touched the whole one. */
+	assert_int_equal(graph_count(w->graph), 0);
+}
+
+static void a_cut_graph_ends_where_the_repository_does(void **state)
+{
+	struct world *w = *state;
+	const struct oid *own;
+	struct graph *cut;
+	size_t n;
+
+	world_write_shallow(w, 4);
+	cut = load_cut(w, 10);
+	assert_non_null(cut);
+	assert_int_equal(graph_count(cut), 3);
+	own = graph_shallow(cut, &n);
+	assert_int_equal(n, 1);
+	assert_true(oid_eq(own, &w->ids[4]));
+	graph_free(cut);
+}
+
+static void a_cut_graph_is_small_or_none(void **state)
+{
+	struct world *w = *state;
+	struct oid tip = w->ids[6];
+
+	for (int64_t i = 0; i < GRAPH_CUT_MAX; i++)
+		tip = fixture_commit(&w->f, i, &tip, 1);
+	w->graph = graph_new(w->f.dir, OID_SHA1);
+	assert_null(
+		graph_new_cut(w->graph, w->reader, &tip, 1, UINT64_MAX, &w->e));
+	assert_int_equal(w->e.code, ERR_LIMIT);
+	tip.id[0] ^= 1;
+	assert_null(graph_new_cut(w->graph, w->reader, &tip, 1, 1, &w->e));
+	assert_int_equal(w->e.code, ERR_NOT_FOUND);
+}
+
 static void a_new_shallow_file_is_noticed(void **state)
 {
 	struct world *w = *state;
@@ -507,6 +570,9 @@ int main(void)
 		TEST(the_shortest_path_counts),
 		TEST(cuts_by_date_and_exclusion),
 		TEST(a_shallow_repository_ends_where_it_says),
+		TEST(a_cut_graph_has_a_few_levels_of_history),
+		TEST(a_cut_graph_ends_where_the_repository_does),
+		TEST(a_cut_graph_is_small_or_none),
 		TEST(a_new_shallow_file_is_noticed),
 		TEST(a_damaged_shallow_file_is_named),
 		TEST(takes_thousands_of_parents_and_a_long_history),

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "upload_fixture.h"
 
+#include "git/graph.h"
+
 /* Stateless, so that answers come without an advertisement. */
 static void be_stateless(struct world *w)
 {
@@ -26,6 +28,45 @@ static void gives_flux_its_shallow_clone(void **state)
 	assert_int_equal(w->result.n_wants, 1);
 	assert_int_equal(w->result.n_objects, 2);
 	assert_true(w->result.pack_bytes > 32);
+}
+
+/* How many commits the repository has in memory. */
+static uint32_t count_commits(struct world *w)
+{
+	struct snapshot *s = repository_snapshot(w->repo, &w->e);
+	uint32_t n;
+
+	assert_non_null(s);
+	n = graph_count(snapshot_graph(s));
+	snapshot_put(s);
+	return n;
+}
+
+static void reads_no_history_for_a_first_shallow_clone(void **state)
+{
+	struct world *w = *state;
+
+	gives_flux_its_shallow_clone(state);
+	gives_flux_its_shallow_clone(state);
+	assert_int_equal(count_commits(w), 0);
+}
+
+/* The boundary is told before the client says what it has. */
+static void takes_haves_after_a_depth_of_a_first_clone(void **state)
+{
+	struct world *w = *state;
+
+	be_stateless(w);
+	say_id(w, "want", &w->c[2], " side-band-64k multi_ack_detailed");
+	say(w, "deepen 1");
+	say(w, "0000");
+	say_id(w, "have", &w->s, "");
+	say(w, "done");
+	assert_hears(w, "shallow %s|0000|ACK %s common|ACK %s|0000|pack 1|",
+		     HEX(w, c[2]), HEX(w, s), HEX(w, s));
+	assert_int_equal(count_commits(w), 4);
+	/* Now that they are there, the whole graph serves. */
+	gives_flux_its_shallow_clone(state);
 }
 
 static void gives_flux_a_tag_with_its_commit(void **state)
@@ -337,6 +378,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IN_WORLD(gives_flux_its_shallow_clone),
+		IN_WORLD(reads_no_history_for_a_first_shallow_clone),
+		IN_WORLD(takes_haves_after_a_depth_of_a_first_clone),
 		IN_WORLD(gives_flux_a_tag_with_its_commit),
 		IN_WORLD(answers_wants_of_many_tips_with_one_line_a_commit),
 		IN_WORLD(gives_a_whole_clone_after_the_advertisement),
