@@ -19,6 +19,7 @@
 #include "store/state_store.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #define ARENA_MAX      ((size_t)1 << 20)
 #define HOST_KEY_MAX   ((size_t)64 << 10)
@@ -110,6 +111,7 @@ int local_call(const char *data, const struct api_request *r,
 	log_configure(LEVEL_WARN, LOG_TEXT);
 	if (!dir)
 		return -1;
+	umask(data_dir_umask(dir));
 	states = state_store_open(&options, &mistakes, e);
 	repos = states ? repo_store_new(data, CACHES_MAX, e) : NULL;
 	if (!repos)

@@ -34,7 +34,7 @@ int outbox_files_init(const char *dir, struct err *e)
 
 		if (!path)
 			return err_nomem(e);
-		if (dir_make(path, 0700, e) < 0)
+		if (dir_make(path, dir_mode_in(dir), e) < 0)
 			return -1;
 	}
 	return 0;
@@ -64,7 +64,7 @@ int outbox_files_stage(const char *dir, const char *name,
 		return err_nomem(e);
 	if (batch_print(events, n, NULL, &text, e) < 0)
 		return -1;
-	return file_replace(path, text.data, text.len, 0600, e);
+	return file_replace(path, text.data, text.len, file_mode_in(dir), e);
 }
 
 /* The refs that failed must not be told: the batch is written anew. */
@@ -80,7 +80,8 @@ static int release_some(const char *dir, const char *name,
 		return err_nomem(e);
 	if (batch_print(events, n, keep, &text, e) < 0)
 		return -1;
-	if (text.len && file_replace(ready, text.data, text.len, 0600, e) < 0)
+	if (text.len &&
+	    file_replace(ready, text.data, text.len, file_mode_in(dir), e) < 0)
 		return -1;
 	if (unlink(staged) < 0 && errno != ENOENT)
 		return err_errno(e, "removing %s", staged);

@@ -45,7 +45,8 @@ static struct span last_lines(struct span text, size_t keep)
 }
 
 /* Nothing is lost if this fails but old lines; the next one tries again. */
-static void cut_back(const char *path, struct hook_status *status)
+static void cut_back(const char *dir, const char *path,
+		     struct hook_status *status)
 {
 	CLEANUP(buf_fini) struct buf text = BUF_INIT;
 	struct err ignored;
@@ -59,7 +60,8 @@ static void cut_back(const char *path, struct hook_status *status)
 	if (status->n_logged <= 2 * OUTBOX_LOG_MAX)
 		return;
 	kept = last_lines(buf_span(&text), OUTBOX_LOG_MAX);
-	if (file_replace(path, kept.data, kept.len, 0600, &ignored) == 0)
+	if (file_replace(path, kept.data, kept.len, file_mode_in(dir),
+			 &ignored) == 0)
 		status->n_logged = OUTBOX_LOG_MAX;
 }
 
@@ -102,8 +104,9 @@ void outbox_log_add(struct outbox *o, struct hook_status *status,
 	if (!path || line_print(t, a, sentence, attempt, &line) < 0)
 		return;
 	if (status->n_logged >= 2 * OUTBOX_LOG_MAX)
-		cut_back(path, status);
-	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+		cut_back(o->dir, path, status);
+	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC,
+		  file_mode_in(o->dir));
 	if (fd < 0)
 		return;
 	if (fd_write_full(fd, line.data, line.len, &ignored) == 0)

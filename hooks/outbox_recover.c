@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "hooks/outbox_files.h"
 #include "hooks/outbox_state.h"
@@ -142,7 +143,7 @@ static bool become_deliverer(struct outbox *o)
 		path = NULL;
 		return false;
 	}
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, file_mode_in(o->dir));
 	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return false;
 	pthread_mutex_lock(&o->lock);

@@ -96,9 +96,8 @@ static void block_signals(void)
 	sigaddset(&set, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	/* Whatever is made below the data directory is nobody else's; modes
-	 * that a group needs are given on purpose (store/data_dir.h). */
-	umask(007);
+	/* Until the data directory says that it is a group's. */
+	umask(077);
 }
 
 int serve_run(int argc, char **argv)

@@ -27,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #define WORKERS_MAX	64
 #define WORKERS_QUEUE	1024
@@ -114,7 +115,10 @@ static int build(struct server *s, const struct server_options *options,
 {
 	s->config = options->config;
 	s->dir = data_dir_open(options->data_dir, e);
-	if (!s->dir || data_dir_live(s->dir, e) < 0)
+	if (!s->dir)
+		return -1;
+	umask(data_dir_umask(s->dir));
+	if (data_dir_live(s->dir, e) < 0)
 		return -1;
 	if (open_state(s, options, e) < 0 || open_store(s, e) < 0)
 		return -1;

@@ -18,6 +18,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* One more thread per door than a quiet cluster needs costs memory. */
@@ -163,6 +164,25 @@ static int admin_handle(void *arg, const struct http_request *r,
 	return admin_routes_handle(&s->admin_context, r, out);
 }
 
+static int is_other(void *arg, const char *id, bool is_dead)
+{
+	struct server *s = arg;
+
+	return !is_dead && strcmp(id, data_dir_id(s->dir)) != 0;
+}
+
+/* A daemon that was killed leaves its socket. If it had another uid, only its
+ * lock tells that nobody listens there. */
+static void remove_left_socket(struct server *s)
+{
+	struct err ignored;
+	struct stat st;
+
+	if (!lstat(s->admin_path, &st) && S_ISSOCK(st.st_mode) &&
+	    data_dir_each_id(s->dir, is_other, s, &ignored) == 0)
+		unlink(s->admin_path);
+}
+
 static int open_admin(struct server *s, struct err *e)
 {
 	struct admin_api_options options = {
@@ -179,6 +199,8 @@ static int open_admin(struct server *s, struct err *e)
 				: data_dir_join(s->dir, "run/admin.sock");
 	if (!s->admin_path)
 		return err_nomem(e);
+	if (!*s->values.admin)
+		remove_left_socket(s);
 	s->admin_context = (struct admin_context){
 		.states = s->states,
 		.repos = s->repos,

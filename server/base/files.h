@@ -36,6 +36,13 @@ int parent_sync(const char *path, struct err *e) MUST_CHECK;
 /* mkdir -p with `mode` for what is made; 0 also where it is there already. */
 int dir_make(const char *path, mode_t mode, struct err *e) MUST_CHECK;
 
+/* Modes for new files and directories in `dir`: 0600 and 0700, and the group's
+ * bits where `dir` gives them (a restart may use another uid of its group). */
+mode_t file_mode_in(const char *dir);
+mode_t dir_mode_in(const char *dir);
+/* mkdtemp(3), with the mode that dir_mode_in() says. */
+int dir_make_temp(char *template, struct err *e) MUST_CHECK;
+
 /* rm -r of a directory of ours; 0 also where it is not there. Never follows
  * a symbolic link. */
 int dir_remove(const char *path, struct err *e) MUST_CHECK;

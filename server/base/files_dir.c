@@ -60,6 +60,47 @@ int dir_make(const char *path, mode_t mode, struct err *e)
 	return make_one(path, mode, e);
 }
 
+static bool gives_group(const char *dir)
+{
+	struct stat st;
+
+	return !stat(dir, &st) && (st.st_mode & S_IRWXG) == S_IRWXG;
+}
+
+mode_t file_mode_in(const char *dir)
+{
+	return gives_group(dir) ? 0660 : 0600;
+}
+
+mode_t dir_mode_in(const char *dir)
+{
+	return gives_group(dir) ? 0770 : 0700;
+}
+
+int dir_make_temp(char *template, struct err *e)
+{
+	char *slash = strrchr(template, '/');
+	mode_t mode = 0700;
+	struct stat st;
+
+	if (slash && slash != template) {
+		*slash = '\0';
+		mode = dir_mode_in(template);
+		*slash = '/';
+	}
+	if (!mkdtemp(template))
+		return err_errno(e, "making %s", template);
+	if (mode == 0700)
+		return 0;
+	if (stat(template, &st) < 0 ||
+	    chmod(template, mode | (st.st_mode & S_ISGID)) < 0) {
+		err_errno(e, "setting the mode of %s", template);
+		rmdir(template);
+		return -1;
+	}
+	return 0;
+}
+
 /* What one removal holds. */
 struct removal {
 	int root;	  /* the directory that is going */

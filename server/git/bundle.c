@@ -113,9 +113,8 @@ static int make_quarantine(struct import *m, struct err *e)
 		m->quarantine = NULL;
 		return err_nomem(e);
 	}
-	if (mkdtemp(m->quarantine))
+	if (!dir_make_temp(m->quarantine, e))
 		return 0;
-	err_errno(e, "making %s", m->quarantine);
 	free(m->quarantine);
 	m->quarantine = NULL;
 	return -1;

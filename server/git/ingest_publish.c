@@ -95,7 +95,7 @@ int pack_ingest_publish(struct pack_ingest *p, const char *objects_dir,
 	if (sync_path(p->idx_path, e) < 0 ||
 	    (has_rev && sync_path(p->rev_path, e) < 0))
 		return -1;
-	if (dir_make(dir, 0777, e) < 0 ||
+	if (dir_make(dir, dir_mode_in(objects_dir), e) < 0 ||
 	    move(p, objects_dir, "pack", &p->pack_path, e) < 0 ||
 	    (has_rev && move(p, objects_dir, "rev", &p->rev_path, e) < 0) ||
 	    move(p, objects_dir, "idx", &p->idx_path, e) < 0)

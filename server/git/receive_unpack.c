@@ -36,8 +36,8 @@ int push_quarantine_open(struct push *p, struct err *e)
 		dir = NULL;
 		return err_nomem(e);
 	}
-	if (!mkdtemp(dir))
-		return err_errno(e, "creating a quarantine");
+	if (dir_make_temp(dir, e) < 0)
+		return err_wrap(e, "a quarantine");
 	p->quarantine = TAKE(dir);
 	return 0;
 }

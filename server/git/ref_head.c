@@ -82,8 +82,8 @@ int ref_set_head(const char *git_dir, const char *target, struct err *e)
 		work_dir = NULL;
 		return err_nomem(e);
 	}
-	if (!mkdtemp(work_dir))
-		return err_errno(e, "creating %s", work_dir);
+	if (dir_make_temp(work_dir, e) < 0)
+		return -1;
 	result = head_set(git_dir, work_dir, target, e);
 	/* It is done all the same; a sweep removes what is left. */
 	(void)!dir_remove(work_dir, &ignored);

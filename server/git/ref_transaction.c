@@ -371,8 +371,8 @@ static int work_dir_make(struct ref_transaction *t, const char *given,
 		t->work_dir = NULL;
 		return err_nomem(e);
 	}
-	if (!mkdtemp(t->work_dir))
-		return err_errno(e, "creating %s", t->work_dir);
+	if (dir_make_temp(t->work_dir, e) < 0)
+		return -1;
 	t->owns_work_dir = true;
 	return ref_lock_mark(t->work_dir, e);
 }

@@ -19,9 +19,9 @@
 #include <string.h>
 
 #define TEMP_RANDOM_BYTES 4
-/* What others may see is the owner's umask to say, and never more than this. */
-#define DIR_MODE  0700
-#define FILE_MODE 0600
+/* What others may see is the umask's to say, as with git init. */
+#define DIR_MODE  0777
+#define FILE_MODE 0666
 
 /* Parents before children. "" is the repository itself. */
 static const char *const directories[] = {

@@ -46,13 +46,13 @@ static char *temporary_name(const char *path)
 
 /* Write `text` to `temporary` and link it to `path` unless something is
  * there. */
-static int publish(const char *path, const char *temporary, const char *text,
-		   struct err *e)
+static int publish(const char *path, const char *temporary, mode_t mode,
+		   const char *text, struct err *e)
 {
 	CLEANUP(closep)
 	int fd = open(temporary,
 		      O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-		      0600);
+		      mode);
 
 	if (fd < 0)
 		return err_errno(e, "%s", temporary);
@@ -89,7 +89,9 @@ static int make_key(const char *path, struct err *e)
 	temporary = temporary_name(path);
 	if (!temporary)
 		return err_nomem(e);
-	rc = publish(path, temporary, text, e);
+	/* Reading is enough for whoever serves next. */
+	rc = publish(path, temporary, file_mode_in(slash ? dir : ".") & 0640,
+		     text, e);
 	explicit_bzero(text, strlen(text));
 	unlink(temporary);
 	return rc ? rc : parent_sync(path, e);

@@ -44,7 +44,8 @@ static int remove_stale(const struct sockaddr_un *sa, struct err *e)
 	if (!connect(fd, (const struct sockaddr *)sa, sizeof *sa) ||
 	    errno != ECONNREFUSED)
 		return err_set(e, ERR_CONFLICT,
-			       "another process listens at %.100s",
+			       "another process listens at %.100s: "
+			       "give one of them another path",
 			       sa->sun_path);
 	if (unlink(sa->sun_path) < 0 && errno != ENOENT)
 		return err_errno(e, "removing %s", sa->sun_path);

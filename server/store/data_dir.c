@@ -38,21 +38,9 @@ static const char *const subdirectories[] = { "repos", "secrets", "ssh",
 
 /* -- modes ---------------------------------------------------------------- */
 
-static bool gives_group(const char *path)
+mode_t data_dir_umask(const struct data_dir *d)
 {
-	struct stat st;
-
-	return !stat(path, &st) && (st.st_mode & S_IRWXG) == S_IRWXG;
-}
-
-mode_t data_file_mode(const char *path)
-{
-	return gives_group(path) ? 0660 : 0600;
-}
-
-mode_t data_dir_mode(const char *path)
-{
-	return gives_group(path) ? 0770 : 0700;
+	return 0777 & ~dir_mode_in(d->path);
 }
 
 static bool is_our_group(gid_t group)
@@ -109,7 +97,7 @@ static int make_layout(const char *path, struct err *e)
 			return err_nomem(e);
 		/* One that is there is fine on a read-only disk, too. */
 		if ((lstat(sub, &st) < 0 || !S_ISDIR(st.st_mode)) &&
-		    dir_make(sub, data_dir_mode(path), e) < 0)
+		    dir_make(sub, dir_mode_in(path), e) < 0)
 			return -1;
 		if (judge_mode(sub, e) < 0)
 			return -1;
@@ -197,7 +185,7 @@ static int try_to_live(struct data_dir *d, struct err *e)
 	if (!path)
 		return err_nomem(e);
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
-		  data_file_mode(d->path));
+		  file_mode_in(d->path));
 	if (fd < 0)
 		return err_errno(e, "making %s", path);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno != EWOULDBLOCK)

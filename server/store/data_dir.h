@@ -34,11 +34,9 @@ const char *data_dir_path(const struct data_dir *d);
 /* "DATA/NAME", malloc'ed; NULL out of memory. */
 char *data_dir_join(const struct data_dir *d, const char *name) MUST_CHECK;
 
-/* Modes for new files and directories below `path`: 0600 and 0700, and the
- * group's bits where the directory gives them (a restart may use another uid
- * of the same group). */
-mode_t data_file_mode(const char *path);
-mode_t data_dir_mode(const char *path);
+/* What umask(2) a process should have that makes anything in here: 077, or 007
+ * where the directory is a group's. */
+mode_t data_dir_umask(const struct data_dir *d);
 
 /* Become a daemon with a new ID: take DATA/run/ID.lock. Once per data_dir. */
 int data_dir_live(struct data_dir *d, struct err *e) MUST_CHECK;

@@ -99,7 +99,8 @@ static int make_plain(const char *path, mode_t mode, const char *name,
 
 	if (!mkdir(path, mode)) {
 		/* mkdir obeys the umask; the modes here are promised */
-		if (chmod(path, mode) < 0)
+		if (stat(path, &st) < 0 ||
+		    chmod(path, mode | (st.st_mode & S_ISGID)) < 0)
 			return err_errno(e, "setting the mode of %s", path);
 		return parent_sync(path, e);
 	}
@@ -116,7 +117,7 @@ static int make_plain(const char *path, mode_t mode, const char *name,
 int repo_dir_make_parents(const char *root, const char *name, struct err *e)
 {
 	CLEANUP(freep) char *path = repo_dir_path(root, name);
-	mode_t mode = data_dir_mode(root);
+	mode_t mode = dir_mode_in(root);
 	char *slash;
 
 	if (!path)
@@ -147,7 +148,7 @@ static char *trash_path(const char *root, struct err *e)
 		err_nomem(e);
 		return NULL;
 	}
-	if (make_plain(trash, data_dir_mode(root), TRASH, e) < 0) {
+	if (make_plain(trash, dir_mode_in(root), TRASH, e) < 0) {
 		free(path);
 		return NULL;
 	}

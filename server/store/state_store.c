@@ -266,7 +266,7 @@ static int name_paths(struct state_store *s, struct err *e)
 		return 0;
 	s->conf_path = path_join(s->options.data_dir, "state.conf");
 	s->lock_path = path_join(s->options.data_dir, "run/state.lock");
-	s->file_mode = data_file_mode(s->options.data_dir);
+	s->file_mode = file_mode_in(s->options.data_dir);
 	return s->conf_path && s->lock_path ? 0 : err_nomem(e);
 }
 

@@ -254,10 +254,10 @@ static void others_may_not_enter(void **state)
 static void new_files_inherit_the_groups_bits(void **state)
 {
 	(void)state;
-	assert_int_equal(data_file_mode("data"), 0600);
+	assert_int_equal(file_mode_in("data"), 0600);
 	assert_int_equal(chmod("data", 0770), 0);
-	assert_int_equal(data_file_mode("data"), 0660);
-	assert_int_equal(data_dir_mode("data"), 0770);
+	assert_int_equal(file_mode_in("data"), 0660);
+	assert_int_equal(dir_mode_in("data"), 0770);
 }
 
 static int count_id(void *arg, const char *id, bool is_dead)
