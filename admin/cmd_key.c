@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define PRIVATE_KEY_MAX ((size_t)64 << 10)
+#define FINGERPRINT_MIN 8 /* characters that tell keys apart */
 
 static const struct column list_columns[] = {
 	{ "NAME", "name" },
@@ -20,6 +21,12 @@ static const struct column list_columns[] = {
 	{ "READ", "read" },
 	{ "WRITE", "write" },
 	{ "DECLARED", "declared" },
+};
+
+static const struct column pending_columns[] = {
+	{ "FINGERPRINT", "fingerprint" }, { "TYPE", "type" },
+	{ "ADDRESS", "address" },	  { "LAST SEEN", "last_time" },
+	{ "TRIES", "connections" },
 };
 
 static const struct column show_columns[] = {
@@ -185,9 +192,94 @@ static int run_delete(struct cli *c)
 	return delete_object(c, "keys");
 }
 
+static void show_pending(struct cli *c, const struct api_answer *a)
+{
+	(void)c;
+	show_table(json_object_get(a->json, "pending"), pending_columns,
+		   ARRAY_SIZE(pending_columns),
+		   "Nobody has tried with a key that is not known.");
+}
+
+#define PENDING_PATH "/v1/keys/pending"
+
+static int run_pending(struct cli *c)
+{
+	return api_show(
+		c,
+		&(struct api_request){ .method = "GET", .path = PENDING_PATH },
+		show_pending);
+}
+
+/* A fingerprint may be given without "SHA256:", and without its end. */
+static bool is_meant(const json_t *one, const char *given)
+{
+	const char *fingerprint =
+		json_string_value(json_object_get(one, "fingerprint"));
+	size_t prefix = strlen("SHA256:");
+
+	if (!fingerprint || !*given)
+		return false;
+	if (!strncmp(given, "SHA256:", prefix))
+		given += prefix;
+	return strlen(given) >= FINGERPRINT_MIN &&
+	       !strncmp(fingerprint + prefix, given, strlen(given));
+}
+
+/* The public key that is meant, NULL after saying why there is none. */
+static const char *find_pending(const json_t *list, const char *given)
+{
+	const json_t *found = NULL;
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(list, i, one)
+	{
+		if (!is_meant(one, given))
+			continue;
+		if (found) {
+			complain("more than one key begins with %s", given);
+			return NULL;
+		}
+		found = one;
+	}
+	if (found)
+		return json_string_value(json_object_get(found, "public_key"));
+	complain("no key with the fingerprint %s has tried to log in", given);
+	hint("`headwater key pending` lists those that have, and `ssh-keygen "
+	     "-lf FILE.pub` shows a key's");
+	return NULL;
+}
+
+static int run_approve(struct cli *c)
+{
+	CLEANUP(api_answer_fini) struct api_answer a = { .text = BUF_INIT };
+	const char *key;
+	int result;
+
+	result = api_call(
+		c,
+		&(struct api_request){ .method = "GET", .path = PENDING_PATH },
+		&a);
+	if (result)
+		return result;
+	key = find_pending(json_object_get(a.json, "pending"), c->names[0]);
+	if (!key)
+		return CLI_REFUSED;
+	json_object_set_new(c->fields, "public_key", json_string(key));
+	c->names[0] = c->names[1];
+	return put_object(c, "keys", show_made);
+}
+
 static const struct cli_option create_options[] = {
 	{ "--public-key", "public_key", OPTION_FILE },
 	{ "--generate", "file", OPTION_LOCAL },
+	{ "--read", "read", OPTION_LIST },
+	{ "--write", "write", OPTION_LIST },
+	{ "--bypass", "bypass", OPTION_SWITCH },
+	{ "--replace", NULL, OPTION_LOCAL },
+};
+
+static const struct cli_option approve_options[] = {
 	{ "--read", "read", OPTION_LIST },
 	{ "--write", "write", OPTION_LIST },
 	{ "--bypass", "bypass", OPTION_SWITCH },
@@ -204,6 +296,13 @@ static const struct cli_command commands[] = {
 	{ "key", "show", "NAME", "one key", NULL, 0, 1, 1, run_show },
 	{ "key", "set", "NAME KEY=VALUE...", "change what it may do", NULL, 0,
 	  2, CLI_NAMES_MAX, run_set },
+	{ "key", "pending", "", "keys that tried and are not known", NULL, 0, 0,
+	  0, run_pending },
+	{ "key", "approve",
+	  "FINGERPRINT NAME [--read PATTERN]... [--write PATTERN]... "
+	  "[--bypass] [--replace]",
+	  "let one of those in", approve_options, ARRAY_SIZE(approve_options),
+	  2, 2, run_approve },
 	{ "key", "delete", "NAME", "let it in no longer", NULL, 0, 1, 1,
 	  run_delete },
 };

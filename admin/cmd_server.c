@@ -19,6 +19,7 @@ static const struct column status_columns[] = {
 	{ "Names", "names" },
 	{ "Repositories", "repos" },
 	{ "Keys", "keys" },
+	{ "Keys that wait", "pending_keys" },
 	{ "Tokens", "tokens" },
 	{ "Hooks", "hooks" },
 	{ "Sessions", "sessions" },

@@ -15,6 +15,7 @@
 #include "net/identity.h"
 #include "store/data_dir.h"
 #include "store/keygen.h"
+#include "store/pending_keys.h"
 #include "store/repo_store.h"
 #include "store/state_store.h"
 
@@ -100,6 +101,7 @@ int local_call(const char *data, const struct api_request *r,
 	CLEANUP(data_dir_freep) struct data_dir *dir = data_dir_open(data, e);
 	CLEANUP(state_store_freep) struct state_store *states = NULL;
 	CLEANUP(repo_store_freep) struct repo_store *repos = NULL;
+	CLEANUP(pending_keys_freep) struct pending_keys *pending = NULL;
 	CLEANUP(mistakes_fini) struct mistakes mistakes = MISTAKES_INIT;
 	CLEANUP(buf_fini) struct buf key = BUF_INIT;
 	struct state_options options = { .data_dir = data,
@@ -114,11 +116,13 @@ int local_call(const char *data, const struct api_request *r,
 	umask(data_dir_umask(dir));
 	states = state_store_open(&options, &mistakes, e);
 	repos = states ? repo_store_new(data, CACHES_MAX, e) : NULL;
-	if (!repos)
+	pending = repos ? pending_keys_new(data, e) : NULL;
+	if (!pending)
 		return -1;
 	host_key_line(data, &key);
 	identity.host_key_line = key.len ? buf_str(&key) : NULL;
 	x.states = states;
 	x.repos = repos;
+	x.pending = pending;
 	return call(&x, r, answer_out, e);
 }

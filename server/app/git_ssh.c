@@ -16,6 +16,7 @@
 #include "git/upload_pack.h"
 #include "store/access.h"
 #include "store/names.h"
+#include "store/pending_keys.h"
 #include "store/repo_store.h"
 #include "store/state_store.h"
 
@@ -235,6 +236,13 @@ static int run(void *arg, void *principal, const struct sshd_command *c)
 	return git_push(s, p, c, r, name);
 }
 
+static void ended(void *arg, const struct sshd_end *end)
+{
+	struct server *s = arg;
+
+	pending_keys_note(s->pending, end->unknown, end->n_unknown, end->peer);
+}
+
 struct sshd_handler git_ssh_handler(struct server *s)
 {
 	return (struct sshd_handler){
@@ -245,5 +253,6 @@ struct sshd_handler git_ssh_handler(struct server *s)
 		.release = release,
 		.whoami = whoami,
 		.run = run,
+		.ended = ended,
 	};
 }

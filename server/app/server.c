@@ -19,6 +19,7 @@
 #include "hooks/hook_state.h"
 #include "hooks/outbox.h"
 #include "store/data_dir.h"
+#include "store/pending_keys.h"
 #include "store/repo_store.h"
 #include "store/state_store.h"
 
@@ -124,6 +125,9 @@ static int build(struct server *s, const struct server_options *options,
 		return -1;
 	server_make_repositories(s);
 	server_seed(s);
+	s->pending = pending_keys_new(data_dir_path(s->dir), e);
+	if (!s->pending)
+		return -1;
 	if (open_outbox(s, e) < 0 || doors_open(s, e) < 0)
 		return -1;
 	server_say_ready(s);
@@ -187,6 +191,7 @@ void server_run(struct server *s)
 			read_again(s);
 		else if (signal < 0 && errno == EAGAIN)
 			look_at_files(s);
+		server_save_pending(s, false);
 	}
 }
 
@@ -201,6 +206,9 @@ struct server *server_free(struct server *s)
 	config_now(s->config, &now);
 	deadline = clock_ms() + (int64_t)now.drain_timeout_ms;
 	doors_close(s, deadline);
+	if (s->pending)
+		server_save_pending(s, true);
+	pending_keys_free(s->pending);
 	outbox_close(s->outbox, OUTBOX_DRAIN_MS);
 	workers_free(s->workers);
 	pack_cache_free(s->cache);

@@ -14,7 +14,9 @@
 #include "net/httpd.h"
 #include "net/sshd.h"
 #include "store/data_dir.h"
+#include "store/pending_keys.h"
 #include "store/repo_store.h"
+#include "store/state_store.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -205,6 +207,7 @@ static int open_admin(struct server *s, struct err *e)
 		.states = s->states,
 		.repos = s->repos,
 		.outbox = s->outbox,
+		.pending = s->pending,
 		.data_dir = data_dir_path(s->dir),
 		.identity = &s->identity,
 		.status = server_status,
@@ -300,6 +303,7 @@ static uint64_t resident_bytes(void)
 static void metrics_source(struct buf *out, void *arg)
 {
 	struct server *s = arg;
+	CLEANUP(state_putp) struct state *state = state_store_get(s->states);
 	struct outbox_stats outbox;
 	size_t sessions = 0, running = 0, n_open;
 	uint64_t memory = repo_store_memory(s->repos, &n_open);
@@ -313,6 +317,8 @@ static void metrics_source(struct buf *out, void *arg)
 	      sessions);
 	gauge(out, "headwater_ssh_running_commands", "Commands running now.",
 	      running);
+	gauge(out, "headwater_pending_keys", "Keys that nobody knows yet.",
+	      pending_keys_list(s->pending, state, NULL, NULL));
 	gauge(out, "headwater_open_repositories", "Repositories kept open.",
 	      n_open);
 	gauge(out, "headwater_repository_memory_bytes",

@@ -16,6 +16,7 @@
 #include "hooks/outbox.h"
 #include "net/sshd.h"
 #include "store/data_dir.h"
+#include "store/pending_keys.h"
 #include "store/repo_store.h"
 #include "store/state.h"
 #include "store/state_store.h"
@@ -137,6 +138,15 @@ static void sweep(void *arg)
 int server_sweep_later(struct server *s, struct err *e)
 {
 	return workers_add(s->workers, sweep, s, e);
+}
+
+void server_save_pending(struct server *s, bool now)
+{
+	CLEANUP(state_putp) struct state *state = state_store_get(s->states);
+	struct err e;
+
+	if (pending_keys_save(s->pending, state, now, &e) < 0)
+		log_warn("keys.pending", "error", e.message, NULL);
 }
 
 static void warn_of_restart(struct server *s)

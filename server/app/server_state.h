@@ -26,6 +26,7 @@ struct event_urls;
 struct httpd;
 struct outbox;
 struct pack_cache;
+struct pending_keys;
 struct repo_store;
 struct sshd;
 struct state_store;
@@ -42,6 +43,7 @@ struct server {
 	struct workers *workers;
 	struct pack_cache *cache;
 	struct outbox *outbox;
+	struct pending_keys *pending;
 	struct sshd *sshd;
 	struct httpd *http, *https, *probe;
 	struct httpd_git http_git;
@@ -78,6 +80,9 @@ void server_make_repositories(struct server *s);
 void server_seed(struct server *s);
 /* Left-overs of dead daemons, by a worker. */
 int server_sweep_later(struct server *s, struct err *e) MUST_CHECK;
+
+/* Write down the keys that nobody knows, if it is time to or `now`. */
+void server_save_pending(struct server *s, bool now);
 
 /* After a reload: 1 changed, 0 same, -1 refused. */
 void server_took(struct server *s, int result, const struct mistakes *m);

@@ -53,6 +53,8 @@ void admin_answer_secret(const struct admin_call *c,
 extern const struct admin_kind admin_repo_kind, admin_key_kind,
 	admin_token_kind, admin_hook_kind;
 
+/* admin_keys.c */
+admin_handler admin_keys_pending;
 /* admin_repos.c */
 admin_handler admin_repo_seed, admin_repo_bundle, admin_repo_sync;
 /* admin_hooks.c */

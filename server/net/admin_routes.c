@@ -42,6 +42,8 @@ static const struct route {
 	ROUTE("GET /v1/known-hosts", HTTP_GET, "known-hosts", NULL, NULL,
 	      NO_KIND, false, false, admin_known_hosts),
 	OBJECTS("repos", STATE_REPO),
+	ROUTE("GET /v1/keys/pending", HTTP_GET, "keys", "pending", NULL,
+	      NO_KIND, false, false, admin_keys_pending),
 	OBJECTS("keys", STATE_KEY),
 	OBJECTS("tokens", STATE_TOKEN),
 	OBJECTS("hooks", STATE_HOOK),

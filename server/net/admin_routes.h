@@ -18,6 +18,7 @@
 
 struct identity;
 struct outbox;
+struct pending_keys;
 struct repo_store;
 struct state_store;
 
@@ -25,6 +26,7 @@ struct admin_context {
 	struct state_store *states;
 	struct repo_store *repos;
 	struct outbox *outbox; /* NULL without a daemon: hooks cannot fire */
+	struct pending_keys *pending;
 	const char *data_dir;
 	const struct identity *identity;
 	/* Add what only the daemon knows to GET /v1/status; may be NULL. */

@@ -6,6 +6,7 @@
 #include "hooks/outbox.h"
 #include "net/admin_handlers.h"
 #include "net/identity.h"
+#include "store/pending_keys.h"
 #include "store/state_store.h"
 
 #include <string.h>
@@ -50,13 +51,15 @@ void admin_status(const struct admin_call *c, struct http_response *out)
 	CLEANUP(state_putp) struct state *s = state_store_get(x->states);
 	json_t *status;
 
-	status = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:o}", "version",
-			   HEADWATER_VERSION, "data", x->data_dir, "repos",
-			   (json_int_t)state_count(s, STATE_REPO), "keys",
-			   (json_int_t)state_key_count(s), "tokens",
-			   (json_int_t)state_count(s, STATE_TOKEN), "hooks",
-			   (json_int_t)state_count(s, STATE_HOOK), "names",
-			   names_of(x->identity));
+	status = json_pack(
+		"{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o}", "version",
+		HEADWATER_VERSION, "data", x->data_dir, "repos",
+		(json_int_t)state_count(s, STATE_REPO), "keys",
+		(json_int_t)state_key_count(s), "pending_keys",
+		(json_int_t)pending_keys_list(x->pending, s, NULL, NULL),
+		"tokens", (json_int_t)state_count(s, STATE_TOKEN), "hooks",
+		(json_int_t)state_count(s, STATE_HOOK), "names",
+		names_of(x->identity));
 	json_object_set_new(status, "last_errors", last_errors());
 	add_outbox(x->outbox, status);
 	if (x->status)

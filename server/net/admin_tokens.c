@@ -84,24 +84,7 @@ void admin_answer_secret(const struct admin_call *c,
 	admin_answer(out, out->status, answer);
 }
 
-static void key_describe(const struct admin_call *c, const struct state *s,
-			 const char *name, json_t *object)
-{
-	const struct key_settings *k = state_key(s, name);
-
-	(void)c;
-	if (!k)
-		return;
-	json_object_set_new(object, "fingerprint",
-			    json_string(k->key.fingerprint));
-	json_object_set_new(object, "type", json_string(k->key.type));
-}
-
 const struct admin_kind admin_token_kind = {
 	.also = token_fields,
 	.secrets = token_secrets,
-};
-
-const struct admin_kind admin_key_kind = {
-	.describe = key_describe,
 };
