@@ -151,10 +151,11 @@ static int serve_request(struct upload *u, struct err *e)
 	u->lines_before = u->in.n_lines;
 	u->has_sideband_all = false;
 	u->error_band = SIDEBAND_NONE;
-	u->result->n_haves = 0;
 	rc = read_request(u, &q, e);
 	if (rc <= 0)
 		return rc;
+	/* Not before: the log counts those of the last request there was. */
+	u->result->n_haves = 0;
 	if (q.command->serve(u, e) < 0)
 		return -1;
 	return upload_flush(u, e) < 0 ? -1 : 1;
