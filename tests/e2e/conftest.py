@@ -6,6 +6,15 @@ import pytest
 from daemon import Daemon, Git, Receiver, make_key
 
 
+def end(daemon):
+    """Stop it, and see that it has nothing to complain of."""
+    code = daemon.stop()
+    assert code in (0, None, -9), f"exit {code}\n{daemon.log()}"
+    for report in ("AddressSanitizer", "runtime error:",
+                   "ThreadSanitizer", "LeakSanitizer"):
+        assert report not in daemon.log(), daemon.log()
+
+
 @pytest.fixture
 def make_daemon(tmp_path):
     """Start daemons that are stopped, and checked, at the end."""
@@ -20,11 +29,7 @@ def make_daemon(tmp_path):
 
     yield make
     for daemon in daemons:
-        code = daemon.stop()
-        assert code in (0, None, -9), f"exit {code}\n{daemon.log()}"
-        for report in ("AddressSanitizer", "runtime error:",
-                       "ThreadSanitizer", "LeakSanitizer"):
-            assert report not in daemon.log(), daemon.log()
+        end(daemon)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import paramiko
 import pytest
 
 from conftest import public
-from daemon import CliError, Git, PATIENCE
+from daemon import CliError, Git, PATIENCE, make_key
 from wire import errors, execute, exit_code, hear, login
 
 
@@ -234,6 +234,37 @@ def test_keeps_its_host_key_and_names_it_truly(daemon):
     assert path.stat().st_mode & 0o777 == 0o600
     daemon.restart()
     assert scan()[0].split()[1:] == scanned[0].split()[1:]
+
+
+@pytest.mark.parametrize("kind,bits", [
+    ("ed25519", None), ("ecdsa", 256), ("ecdsa", 384), ("ecdsa", 521),
+    ("rsa", 3072)])
+def test_shows_the_host_key_it_is_given_and_no_other(make_daemon, keys,
+                                                     tmp_path, kind, bits):
+    given = make_key(tmp_path / "host", kind, bits)
+    config = tmp_path / "host.conf"
+    config.write_text(f'[server]\n\thost-key = {given}\n[repo "cluster"]\n'
+                      f'[key "k"]\n\tfile = {public(keys("k"))}\n'
+                      '\tread = **\n')
+    daemon = make_daemon(config=config)
+    blob = public(given).read_text().split()[:2]
+    scanned = subprocess.run(
+        ["ssh-keyscan", "-t", "ed25519,ecdsa,rsa", "-p", str(daemon.ssh_port),
+         "127.0.0.1"], capture_output=True, text=True, timeout=PATIENCE)
+    assert [line.split()[1:] for line in scanned.stdout.splitlines()
+            if not line.startswith("#")] == [blob]
+    git = Git(tmp_path / "git", daemon, keys("k"))
+    git("ls-remote", daemon.ssh_url("cluster"))  # pinned by known-hosts
+    other = make_key(tmp_path / "other", kind, bits)
+    git.known_hosts.write_text(" ".join(
+        [f"[127.0.0.1]:{daemon.ssh_port}",
+         *public(other).read_text().split()[:2]]) + "\n")
+    refused = git.run("ls-remote", daemon.ssh_url("cluster"))
+    assert refused.returncode == 128
+    assert "Host key verification failed" in refused.stderr
+    git.pinned = None
+    daemon.restart()
+    git("ls-remote", daemon.ssh_url("cluster"))
 
 
 def test_opens_every_spelling_of_a_name(alice, owner):
