@@ -258,13 +258,16 @@ static bool snapshot_fresh(const struct repository *r, const struct snapshot *s)
 	       objects_fresh(s->objects) && commits_fresh(s->commits);
 }
 
-struct snapshot *repository_snapshot(struct repository *r, struct err *e)
+static struct snapshot *snapshot_take(
+	struct repository *r,
+	bool (*is_fresh)(const struct repository *r, const struct snapshot *s),
+	struct err *e)
 {
 	struct snapshot *s = NULL, *old;
 
 	pthread_mutex_lock(&r->lock);
 	old = r->current;
-	if (!old || !snapshot_fresh(r, old)) {
+	if (!old || !is_fresh(r, old)) {
 		s = snapshot_build(r, old, e);
 		if (s) {
 			r->current = s;
@@ -277,6 +280,17 @@ struct snapshot *repository_snapshot(struct repository *r, struct err *e)
 		snapshot_get(s);
 	pthread_mutex_unlock(&r->lock);
 	return s;
+}
+
+struct snapshot *repository_snapshot(struct repository *r, struct err *e)
+{
+	return snapshot_take(r, snapshot_fresh, e);
+}
+
+struct snapshot *repository_snapshot_configured(struct repository *r,
+						struct err *e)
+{
+	return snapshot_take(r, config_fresh, e);
 }
 
 /* -- the repository ------------------------------------------------------- */

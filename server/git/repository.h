@@ -45,6 +45,10 @@ enum oid_kind repository_kind(const struct repository *r);
 /* A valid snapshot; the caller puts it back. NULL with `e` set. */
 struct snapshot *repository_snapshot(struct repository *r,
 				     struct err *e) MUST_CHECK;
+/* One whose configuration is valid, while its refs and objects may be those of
+ * a moment ago: for who needs nothing but the configuration. */
+struct snapshot *repository_snapshot_configured(struct repository *r,
+						struct err *e) MUST_CHECK;
 struct snapshot *snapshot_get(struct snapshot *s);
 struct snapshot *snapshot_put(struct snapshot *s);
 

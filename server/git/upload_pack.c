@@ -150,9 +150,17 @@ const char *upload_shown(struct span s, char out[UPLOAD_SHOWN_MAX])
 	return out;
 }
 
+/* In version 2 an advertisement names no ref. */
+static bool says_capabilities_only(const struct upload *u)
+{
+	return u->options->version == 2 && u->options->advertise_only;
+}
+
 static int prepare(struct upload *u, struct err *e)
 {
-	u->snapshot = repository_snapshot(u->repository, e);
+	u->snapshot = says_capabilities_only(u)
+			      ? repository_snapshot_configured(u->repository, e)
+			      : repository_snapshot(u->repository, e);
 	if (!u->snapshot)
 		return -1;
 	u->refs = snapshot_refs(u->snapshot);
@@ -162,6 +170,8 @@ static int prepare(struct upload *u, struct err *e)
 	u->listing = ref_listing_get(u->refs, &u->config->upload_hide, e);
 	if (!u->listing)
 		return -1;
+	if (u->options->advertise_only)
+		return 0;
 	u->reader = object_reader_new(u->objects, READER_CACHE, e);
 	return u->reader ? 0 : -1;
 }

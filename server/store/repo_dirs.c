@@ -59,13 +59,35 @@ static int walk_failed(const char *name, struct err *e)
 	}
 }
 
+/* What nearly every request needs, at the price of one call: a name of one
+ * element, and all is well. False where a longer look must tell. */
+static bool is_found_at_once(const char *root, const char *name,
+			     struct dir_id *out)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	int n;
+
+	if (strchr(name, '/'))
+		return false;
+	n = snprintf(path, sizeof path, "%s/%s.git", root, name);
+	if (n < 0 || (size_t)n >= sizeof path || lstat(path, &st) < 0 ||
+	    !S_ISDIR(st.st_mode))
+		return false;
+	*out = (struct dir_id){ st.st_dev, st.st_ino };
+	return true;
+}
+
 int repo_dir_find(const char *root, const char *name, struct dir_id *out,
 		  struct err *e)
 {
-	int at = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct span rest = span_str(name), element;
 	struct stat st;
+	int at;
 
+	if (is_found_at_once(root, name, out))
+		return 0;
+	at = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (at < 0)
 		return err_errno(e, "opening %s", root);
 	while (span_word(&rest, '/', &element)) {

@@ -148,6 +148,42 @@ static void shares_a_snapshot_until_something_changes(void **state)
 	snapshot_put(a);
 }
 
+static struct snapshot *take_configured(struct repository *r)
+{
+	struct snapshot *s;
+	struct err e;
+
+	s = repository_snapshot_configured(r, &e);
+	if (!s)
+		fail_msg("%s", e.message);
+	return s;
+}
+
+static void looks_at_the_configuration_alone_where_that_is_asked(void **state)
+{
+	struct repository *r = open_new("r.git");
+	struct snapshot *a, *b;
+
+	(void)state;
+	settle();
+	snapshot_put(take(r)); /* made of old signatures from here on */
+	a = take_configured(r);
+	put("r.git/HEAD", "ref: refs/heads/other\n");
+	b = take_configured(r);
+	assert_ptr_equal(a, b);
+	snapshot_put(b);
+	b = take(r);
+	assert_string_equal(refs_head(snapshot_refs(b))->target,
+			    "refs/heads/other");
+	snapshot_put(b);
+	sh("printf '[receive]\\n\\tdenyDeletes = true\\n' >>r.git/config");
+	b = take_configured(r);
+	assert_true(snapshot_config(b)->deny_deletes);
+	snapshot_put(b);
+	snapshot_put(a);
+	repository_put(r);
+}
+
 static void sees_what_stock_git_pushes(void **state)
 {
 	struct repository *r = open_new("r.git");
@@ -207,9 +243,12 @@ static void sees_another_shallow_file(void **state)
 
 	(void)state;
 	NEED_GIT();
-	sh("git init -q -b main w && cd w && git commit -q --allow-empty -m a &&"
-	   "git commit -q --allow-empty -m b && git commit -q --allow-empty -m c"
-	   " && git clone -q --bare --depth=2 file://$PWD ../r.git 2>/dev/null");
+	sh("git init -q -b main w && cd w && git commit -q --allow-empty -m a "
+	   "&&"
+	   "git commit -q --allow-empty -m b && git commit -q --allow-empty -m "
+	   "c"
+	   " && git clone -q --bare --depth=2 file://$PWD ../r.git "
+	   "2>/dev/null");
 	settle();
 	r = repository_open("r.git", &e);
 	assert_non_null(r);
@@ -275,6 +314,7 @@ int main(void)
 		CASE(leaves_nothing_where_it_cannot_be),
 		CASE(says_what_it_cannot_serve),
 		CASE(shares_a_snapshot_until_something_changes),
+		CASE(looks_at_the_configuration_alone_where_that_is_asked),
 		CASE(sees_what_stock_git_pushes),
 		CASE(sees_another_shallow_file),
 		CASE(serves_threads_while_refs_change),
