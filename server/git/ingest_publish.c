@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/files.h"
+#include "git/pack_publish.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -58,7 +59,19 @@ static int compare_files(const char *path, const char *there, struct err *e)
 		       there);
 }
 
-/* Move `*path` away, which is NULL afterwards, or drop it if it is there. */
+int pack_publish_file(const char *from, const char *to, struct err *e)
+{
+	if (access(to, F_OK) == 0) {
+		if (compare_files(from, to, e) < 0)
+			return -1;
+		unlink(from);
+	} else if (errno != ENOENT || rename(from, to) < 0) {
+		return err_errno(e, "%s", to);
+	}
+	return 0;
+}
+
+/* Move `*path` away, which is NULL afterwards. */
 static int move(const struct pack_ingest *p, const char *objects_dir,
 		const char *suffix, char **path, struct err *e)
 {
@@ -66,15 +79,8 @@ static int move(const struct pack_ingest *p, const char *objects_dir,
 
 	if (!target)
 		return err_nomem(e);
-	if (access(target, F_OK) == 0) {
-		if (compare_files(*path, target, e) < 0)
-			return -1;
-		unlink(*path);
-	} else if (errno != ENOENT) {
-		return err_errno(e, "%s", target);
-	} else if (rename(*path, target) < 0) {
-		return err_errno(e, "%s", target);
-	}
+	if (pack_publish_file(*path, target, e) < 0)
+		return -1;
 	free(*path);
 	*path = NULL;
 	return 0;

@@ -36,6 +36,11 @@ struct objects *objects_put(struct objects *o);
 struct objects *objects_plus(struct objects *o, struct pack *extra,
 			     struct err *e) MUST_CHECK;
 
+/* Some of the packs of `o`, in the order of `packs` (numbers in `o`), shared;
+ * loose objects and alternates as in `o`. */
+struct objects *objects_select(struct objects *o, const uint32_t *packs,
+			       uint32_t n, struct err *e) MUST_CHECK;
+
 /* False once packs or alternates came or went on disk, judged by stat(2) as
  * design D2 says (a signature too young to trust counts as changed), and once
  * a pack was found damaged that may have been mended since. */

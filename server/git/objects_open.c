@@ -428,3 +428,24 @@ struct objects *objects_plus(struct objects *o, struct pack *extra,
 	}
 	return TAKE(sum);
 }
+
+struct objects *objects_select(struct objects *o, const uint32_t *packs,
+			       uint32_t n, struct err *e)
+{
+	CLEANUP(objects_putp) struct objects *some = objects_alloc(o->kind);
+
+	if (!some) {
+		err_nomem(e);
+		return NULL;
+	}
+	if (sources_copy(some, o, e) < 0)
+		return NULL;
+	for (uint32_t i = 0; i < n; i++) {
+		struct pack *p = o->packs[packs[i]];
+
+		if (objects_add_pack(some, p, e) < 0)
+			return NULL;
+		pack_get(p);
+	}
+	return TAKE(some);
+}

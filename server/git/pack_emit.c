@@ -57,18 +57,75 @@ static int run_add(struct emitter *m, struct span bytes, struct err *e)
 	return m->run.len >= PACK_PIECE_MAX ? run_flush(m, e) : 0;
 }
 
+/* -- what is noted of each entry ------------------------------------------- */
+
+static void record_add(struct emitter *m, uint64_t at_out, const struct oid *id,
+		       uint32_t crc, uint8_t depth)
+{
+	struct pack_record *r = m->plan->record;
+	struct pack_index_entry *entry;
+
+	if (!r)
+		return;
+	entry = &r->entries[r->n];
+	r->depths[r->n++] = depth;
+	entry->offset = at_out;
+	entry->crc32 = crc;
+	memcpy(entry->id, id->id, sizeof entry->id);
+}
+
+/* How many deltas lead to the entry that went out at `at_out`. */
+static uint8_t record_depth(const struct pack_record *r, uint64_t at_out)
+{
+	uint32_t low = 0, high = r->n;
+
+	while (high - low > 1) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (r->entries[middle].offset <= at_out)
+			low = middle;
+		else
+			high = middle;
+	}
+	return r->n ? r->depths[low] : 0;
+}
+
+/* The length of the chain that `u` would end; of a base that is named by its
+ * id and follows, nothing is known yet. */
+static unsigned depth_of(const struct emitter *m, const struct reuse *u,
+			 uint64_t at_out)
+{
+	uint64_t distance = u->distance;
+
+	if (!u->is_delta || u->kind == REUSE_NOT)
+		return 0;
+	if (u->kind == REUSE_REF || u->entry.type == OBJECT_REF_DELTA)
+		if (u->kind != REUSE_OFS)
+			return 1;
+	if (u->kind == REUSE_COPY)
+		distance = u->entry.offset - u->entry.base_offset;
+	return 1u + record_depth(m->plan->record, at_out - distance);
+}
+
+static uint32_t crc_of(struct span head, struct span stream)
+{
+	uint32_t crc = libdeflate_crc32(0, head.data, head.len);
+
+	return libdeflate_crc32(crc, stream.data, stream.len);
+}
+
 /* Deflate and add, behind a head. */
-static int add_deflated(struct emitter *m, const struct object *o,
-			struct err *e)
+static int add_deflated(struct emitter *m, const struct oid *id,
+			const struct object *o, struct err *e)
 {
 	unsigned char head[ENTRY_HEAD_MAX];
 	size_t n_head = entry_head(head, o->type, o->size, 0, NULL);
 	size_t bound, n;
 	unsigned char *data;
-	int result;
+	int result, level = m->plan->level ? m->plan->level : LEVEL;
 
 	if (!m->compressor)
-		m->compressor = libdeflate_alloc_compressor(LEVEL);
+		m->compressor = libdeflate_alloc_compressor(level);
 	if (!m->compressor)
 		return err_nomem(e);
 	bound = libdeflate_zlib_compress_bound(m->compressor, o->size);
@@ -77,6 +134,8 @@ static int add_deflated(struct emitter *m, const struct object *o,
 		return err_nomem(e);
 	n = libdeflate_zlib_compress(m->compressor, o->size ? o->data : head,
 				     o->size, data, bound);
+	record_add(m, m->out.offset, id,
+		   crc_of(span_of(head, n_head), span_of(data, n)), 0);
 	result = pack_out_add(&m->out, span_of(head, n_head), e);
 	if (!result)
 		result = pack_out_add(&m->out, span_of(data, n), e);
@@ -96,18 +155,43 @@ static int emit_anew(struct emitter *m, uint32_t number, struct err *e)
 	    0)
 		return err_wrap(e, "object %s", oid_hex(&id, hex));
 	m->plan->stats.n_deflated++;
-	return add_deflated(m, &o, e);
+	return add_deflated(m, &id, &o, e);
+}
+
+/* An entry that is copied, with another head or its own. */
+static void note_entry(struct emitter *m, uint32_t rank, const struct reuse *r,
+		       uint32_t crc)
+{
+	uint64_t at_out = m->out.offset + m->run.len;
+	struct oid id;
+
+	pack_id(objects_pack(m->plan->objects, m->pack), m->order->pos[rank],
+		&id);
+	record_add(m, at_out, &id, crc, (uint8_t)depth_of(m, r, at_out));
+}
+
+static uint32_t crc_in_pack(const struct emitter *m, uint32_t rank,
+			    struct span bytes)
+{
+	uint32_t crc;
+
+	if (pack_crc32(objects_pack(m->plan->objects, m->pack),
+		       m->order->pos[rank], &crc))
+		return crc;
+	return libdeflate_crc32(0, bytes.data, bytes.len);
 }
 
 /* The stored stream behind another head. */
-static int emit_with_head(struct emitter *m, const struct reuse *r,
-			  struct err *e)
+static int emit_with_head(struct emitter *m, uint32_t rank,
+			  const struct reuse *r, struct err *e)
 {
 	unsigned char head[ENTRY_HEAD_MAX];
 	enum object_type type =
 		r->kind == REUSE_OFS ? OBJECT_OFS_DELTA : OBJECT_REF_DELTA;
 	size_t n = entry_head(head, type, r->entry.size, r->distance, &r->base);
 
+	if (m->plan->record)
+		note_entry(m, rank, r, crc_of(span_of(head, n), r->stream));
 	if (pack_out_add(&m->out, span_of(head, n), e) < 0)
 		return -1;
 	return pack_out_add(&m->out, r->stream, e);
@@ -130,23 +214,29 @@ static int emit_entry(struct emitter *m, uint32_t rank, struct err *e)
 
 	if (reuse_decide(&q, &r, e) < 0)
 		return -1;
+	if (m->plan->record &&
+	    depth_of(m, &r, q.at_out) > m->plan->record->depth_max)
+		r.kind = REUSE_NOT;
 	if (r.kind != REUSE_NOT)
 		*(r.is_delta ? &m->plan->stats.n_reused_delta
 			     : &m->plan->stats.n_reused) += 1;
 	if (r.kind == REUSE_COPY) {
 		size_t n = (size_t)(end - start);
+		struct span bytes =
+			span_of(r.stream.data + r.stream.len - n, n);
 
 		if (segments_add(here, start, end, q.at_out, e) < 0)
 			return -1;
-		return run_add(m, span_of(r.stream.data + r.stream.len - n, n),
-			       e);
+		if (m->plan->record)
+			note_entry(m, rank, &r, crc_in_pack(m, rank, bytes));
+		return run_add(m, bytes, e);
 	}
 	if (segments_add(here, start, start + 1, q.at_out, e) < 0 ||
 	    run_flush(m, e) < 0)
 		return -1;
 	if (r.kind == REUSE_NOT)
 		return emit_anew(m, m->first + m->order->pos[rank], e);
-	return emit_with_head(m, &r, e);
+	return emit_with_head(m, rank, &r, e);
 }
 
 static int emit_dense(struct emitter *m, struct err *e)

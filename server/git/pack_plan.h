@@ -8,6 +8,7 @@
 #include "base/attr.h"
 #include "git/object_set.h"
 #include "git/pack_emit.h"
+#include "git/pack_write_index.h"
 
 struct err;
 struct graph;
@@ -24,6 +25,18 @@ struct pack_source {
 	const struct repo_config *config; /* NULL: no ref is hidden */
 };
 
+/*
+ * What is noted of each entry that goes out, for whoever makes an index of the
+ * pack: its place, CRC and id, in the order of the pack. A delta that would be
+ * the end of a chain of more than `depth_max` goes out whole.
+ */
+struct pack_record {
+	struct pack_index_entry *entries; /* room for the plan's count */
+	uint8_t *depths;		  /* beside them */
+	uint32_t n;
+	uint8_t depth_max;
+};
+
 struct pack_plan {
 	struct snapshot *snapshot; /* NULL where made from parts */
 	struct objects *objects;
@@ -33,6 +46,8 @@ struct pack_plan {
 	struct object_set known; /* at the client; empty unless thin */
 	struct pack_progress progress;
 	bool has_ofs_delta;
+	int level; /* of what is deflated anew; 0: the fast one */
+	struct pack_record *record; /* NULL: nobody wants to know */
 	uint32_t count;
 	/* Only with `stats.is_whole_pack`: the pack that is sent as it is. */
 	uint32_t whole_pack;

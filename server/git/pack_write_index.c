@@ -21,6 +21,9 @@
 #define REV_MAGIC   0x52494458 /* "RIDX" */
 #define REV_VERSION 1
 #define REV_SHA1    1
+#define MTIMES_MAGIC 0x4d544d45 /* "MTME" */
+#define MTIMES_VERSION 1
+#define MTIMES_SHA1 1
 #define OFFSET_BIG  0x80000000 /* the rest is a place in the table of 64 bits \
 				*/
 
@@ -213,6 +216,23 @@ int pack_rev_write(const char *path, enum oid_kind kind,
 		file_u32(&f, REV_SHA1);
 		for (uint32_t i = 0; i < n; i++)
 			file_u32(&f, places[i].pos);
+	}
+	return file_end(&f, begun, oid_size(kind), trailer);
+}
+
+int pack_mtimes_write(const char *path, enum oid_kind kind,
+		      const uint32_t *mtimes, uint32_t n,
+		      const unsigned char *trailer, struct err *e)
+{
+	struct index_file f;
+	int begun = file_begin(&f, path, e);
+
+	if (begun == 0) {
+		file_u32(&f, MTIMES_MAGIC);
+		file_u32(&f, MTIMES_VERSION);
+		file_u32(&f, MTIMES_SHA1);
+		for (uint32_t i = 0; i < n; i++)
+			file_u32(&f, mtimes[i]);
 	}
 	return file_end(&f, begun, oid_size(kind), trailer);
 }

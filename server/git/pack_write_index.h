@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The files beside a pack: its index and its reverse index.
+ * The files beside a pack: its index, its reverse index, and of a cruft pack
+ * the times of its objects.
  *
  * The same pack gives the same bytes as `git index-pack`. Nothing is synced;
  * whoever publishes a pack does that when all of it is there.
- * Format: gitformat-pack(5), idx version 2 and .rev version 1.
+ * Format: gitformat-pack(5), idx version 2, .rev and .mtimes version 1.
  * Threads: any.
  */
 #pragma once
@@ -33,3 +34,8 @@ int pack_index_write(const char *path, enum oid_kind kind,
 int pack_rev_write(const char *path, enum oid_kind kind,
 		   const struct pack_index_entry *sorted, uint32_t n,
 		   const unsigned char *trailer, struct err *e) MUST_CHECK;
+
+/* `mtimes` are seconds since 1970, in the order of the ids. */
+int pack_mtimes_write(const char *path, enum oid_kind kind,
+		      const uint32_t *mtimes, uint32_t n,
+		      const unsigned char *trailer, struct err *e) MUST_CHECK;
