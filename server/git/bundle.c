@@ -17,6 +17,7 @@
 #include "git/pktline.h"
 #include "git/ref_transaction.h"
 #include "git/refs.h"
+#include "git/repo_lock.h"
 #include "git/repository.h"
 
 #include <stdlib.h>
@@ -85,6 +86,7 @@ int bundle_write(struct snapshot *s, struct stream *out, struct err *e)
 /* -- reading -------------------------------------------------------------- */
 
 struct import {
+	int lock; /* as a push's; -1 */
 	struct repository *repository;
 	struct snapshot *snapshot;
 	const struct bundle_options *options;
@@ -103,6 +105,7 @@ static void import_fini(struct import *m)
 	free(m->quarantine);
 	bundle_header_fini(&m->header);
 	snapshot_put(m->snapshot);
+	closep(&m->lock);
 }
 
 static int make_quarantine(struct import *m, struct err *e)
@@ -215,10 +218,11 @@ int bundle_import(struct repository *r, struct stream *in,
 		  struct bundle_result *out, struct err *e)
 {
 	CLEANUP(import_fini)
-	struct import m = { .repository = r, .options = options };
+	struct import m = { .lock = -1, .repository = r, .options = options };
 	CLEANUP(bundle_reader_fini) struct bundle_reader reader;
 
 	bundle_reader_init(&reader, in);
+	m.lock = repo_lock_pushes(repository_dir(r));
 	m.snapshot = repository_snapshot(r, e);
 	if (!m.snapshot)
 		return -1;

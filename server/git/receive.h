@@ -40,6 +40,7 @@ struct push {
 	struct receive_pack_result *result;
 	struct stream *stream;
 	enum oid_kind kind;
+	int lock; /* git/repo_lock.h: nothing vanishes meanwhile; -1 */
 	struct snapshot *snapshot;
 	struct refs *refs;		  /* the snapshot's */
 	const struct repo_config *config; /* the snapshot's */

@@ -9,9 +9,11 @@
 #include "base/clock.h"
 #include "git/refs.h"
 #include "git/repo_config.h"
+#include "git/repo_lock.h"
 #include "git/repository.h"
 
 #include <string.h>
+#include <unistd.h>
 
 static void push_init(struct push *p, struct repository *r, struct stream *s,
 		      const struct receive_pack_options *options,
@@ -25,6 +27,7 @@ static void push_init(struct push *p, struct repository *r, struct stream *s,
 		.result = result,
 		.stream = s,
 		.kind = repository_kind(r),
+		.lock = -1,
 		.band = SIDEBAND_NONE,
 		.last_write_ms = clock_ms(),
 	};
@@ -48,10 +51,15 @@ static void push_fini(struct push *p)
 	free(p->updates);
 	free(p->updated);
 	snapshot_put(p->snapshot);
+	if (p->lock >= 0)
+		close(p->lock);
 }
 
+/* Under the lock: what the snapshot's refs lead to stays until ours moved. */
 static int snapshot_take(struct push *p, struct err *e)
 {
+	if (!p->options->advertise_only)
+		p->lock = repo_lock_pushes(p->git_dir);
 	p->snapshot = repository_snapshot(p->repository, e);
 	if (!p->snapshot)
 		return -1;

@@ -7,8 +7,10 @@
 #include "git/receive.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/files.h"
 #include "git/fsck.h"
+#include "git/maintain.h"
 #include "git/objects.h"
 #include "git/pack_ingest.h"
 #include "git/ref_transaction.h"
@@ -16,11 +18,13 @@
 #include "git/repository.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #define QUARANTINE_PREFIX "incoming-"
 #define RANDOM_LETTERS	  6 /* of mkdtemp(3) */
+#define DAEMON_ID_DIGITS  32
 /* Policy reads commits, tags and trees, some of them deltas. */
 #define READER_CACHE_BYTES ((size_t)4 << 20)
 
@@ -190,6 +194,31 @@ static char *quarantine_id(const char *name)
 	return strndup((const char *)rest.data, rest.len - tail);
 }
 
+/* An ID that is no daemon's: of `stdio`, a seed, a transaction. Nobody can be
+ * asked whether they live. */
+static bool is_nobodys(const char *id)
+{
+	return strlen(id) != DAEMON_ID_DIGITS ||
+	       strspn(id, "0123456789abcdef") != DAEMON_ID_DIGITS;
+}
+
+/* Was nothing in it touched for a day? */
+static bool is_stale(const char *objects, const char *name)
+{
+	CLEANUP(freep) char *path = path_join(objects, name);
+	CLEANUP(closedirp) DIR *dir = path ? opendir(path) : NULL;
+	int64_t newest = clock_unix() - LEFTOVER_S;
+	struct dirent *entry;
+	struct stat st;
+
+	while (dir && (entry = readdir(dir)))
+		if (fstatat(dirfd(dir), entry->d_name, &st,
+			    AT_SYMLINK_NOFOLLOW) < 0 ||
+		    (st.st_mtime > newest && strcmp(entry->d_name, "..")))
+			return false;
+	return dir != NULL;
+}
+
 static int sweep_one(const char *git_dir, const char *objects, const char *name,
 		     struct err *e)
 {
@@ -220,7 +249,10 @@ int receive_pack_sweep(const char *git_dir,
 	while (!result && (errno = 0, entry = readdir(list))) {
 		CLEANUP(freep) char *id = quarantine_id(entry->d_name);
 
-		if (id && is_dead(arg, id))
+		if (!id)
+			continue;
+		if (is_dead(arg, id) ||
+		    (is_nobodys(id) && is_stale(objects, entry->d_name)))
 			result = sweep_one(git_dir, objects, entry->d_name, e);
 	}
 	return result;

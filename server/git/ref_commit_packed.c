@@ -283,3 +283,26 @@ int ref_commit_packed(struct ref_transaction *t, struct err *e)
 		t->items[i].is_done = !t->items[i].is_same;
 	return 0;
 }
+
+int ref_transaction_pack(struct ref_transaction *t, uint32_t *n_out,
+			 struct err *e)
+{
+	CLEANUP(textp) struct packed_text text = { 0 };
+	int result;
+
+	for (size_t i = 0; i < t->n; i++) {
+		*n_out += t->items[i].is_same && t->items[i].has_loose;
+		t->items[i].is_same = !t->items[i].is_same;
+	}
+	result = ref_lock_take(t->git_dir, "packed-refs", t->work_dir,
+			       clock_ms() + REF_LOCK_WAIT_MS, e);
+	t->has_packed_lock = result == 0;
+	if (result == 0)
+		result = text_now(t, &text, e);
+	if (result == 0)
+		result = file_rewrite(t, &text, STEP_OLD, e);
+	if (result == 0)
+		result = loose_remove(t, e);
+	ref_transaction_abort(t);
+	return result;
+}

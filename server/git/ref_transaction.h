@@ -74,6 +74,12 @@ void ref_transaction_use(struct ref_transaction *t,
  * transaction could not be applied (then nothing is). Frees. */
 int ref_transaction_commit(struct ref_transaction *t, struct err *e) MUST_CHECK;
 
+/* Instead of commit(), where the new values are those that the refs have: move
+ * loose ones into packed-refs. Counts them. What has another value by now stays
+ * as it is. Frees. */
+int ref_transaction_pack(struct ref_transaction *t, uint32_t *n_out,
+			 struct err *e) MUST_CHECK;
+
 /* Drop every lock, change nothing. Accepts NULL. Frees. */
 void ref_transaction_abort(struct ref_transaction *t);
 

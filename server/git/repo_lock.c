@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * gc.pid is git's: "PID HOST", honoured by git gc for twelve hours or until the
+ * process is gone, where it can be seen. Ours has the daemon's ID behind it,
+ * for in a container every daemon is process 1.
+ */
+#include "git/repo_lock.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+
+#define PUSHES	    "headwater-pushes"
+#define MAINTENANCE "headwater-maintenance"
+#define GC_PID	    "gc.pid"
+#define GC_STALE_S  43200 /* git's own twelve hours */
+#define HOST_SIZE   256
+
+static int lock_file(const char *git_dir, const char *name, int how,
+		     struct err *e)
+{
+	CLEANUP(freep) char *path = path_join(git_dir, name);
+	CLEANUP(closep) int fd = -1;
+	int result;
+
+	if (!path)
+		return err_nomem(e);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+	if (fd < 0)
+		return err_errno(e, "%s", path);
+	do {
+		result = flock(fd, how);
+	} while (result < 0 && errno == EINTR);
+	if (result < 0 && errno == EWOULDBLOCK)
+		return err_set(e, ERR_CONFLICT, "%s is held", path);
+	if (result < 0)
+		return err_errno(e, "locking %s", path);
+	return take_fd(&fd);
+}
+
+int repo_lock_pushes(const char *git_dir)
+{
+	struct err ignored;
+
+	return lock_file(git_dir, PUSHES, LOCK_SH, &ignored);
+}
+
+int repo_lock_alone(const char *git_dir, struct err *e)
+{
+	return lock_file(git_dir, PUSHES, LOCK_EX | LOCK_NB, e);
+}
+
+/* -- gc.pid ---------------------------------------------------------------- */
+
+struct holder {
+	uintmax_t pid;
+	char host[HOST_SIZE];
+	char id[64];
+};
+
+static bool holder_lives(const struct holder *h,
+			 bool (*is_dead)(void *arg, const char *id), void *arg)
+{
+	char host[HOST_SIZE] = "";
+
+	if (*h->id && is_dead)
+		return !is_dead(arg, h->id);
+	if (gethostname(host, sizeof host - 1) < 0 || strcmp(host, h->host))
+		return true; /* as far as we can see */
+	return !kill((pid_t)h->pid, 0) || errno == EPERM;
+}
+
+/* -1 where somebody is at it. */
+static int judge_holder(const char *path,
+			bool (*is_dead)(void *arg, const char *id), void *arg,
+			struct err *e)
+{
+	CLEANUP(buf_fini) struct buf text = BUF_INIT;
+	struct holder h = { 0 };
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return 0;
+	if (st.st_mtime + GC_STALE_S < time(NULL) ||
+	    file_read(path, 4096, &text, e) < 0 ||
+	    sscanf(buf_str(&text), "%" SCNuMAX " %255s %63s", &h.pid, h.host,
+		   h.id) < 2 ||
+	    !holder_lives(&h, is_dead, arg))
+		return 0;
+	return err_set(e, ERR_CONFLICT,
+		       "git gc or another daemon is at it: process %" PRIuMAX
+		       " on %s, says %s",
+		       h.pid, h.host, path);
+}
+
+static int pid_file_write(struct gc_lock *l, const char *id, struct err *e)
+{
+	CLEANUP(closep) int fd = -1;
+	char host[HOST_SIZE] = "unknown", text[HOST_SIZE + 96];
+	int n;
+
+	(void)!gethostname(host, sizeof host - 1);
+	n = snprintf(text, sizeof text, "%" PRIuMAX " %s %s\n",
+		     (uintmax_t)getpid(), host, id ? id : "");
+	/* Not durable, on purpose: it is about the living. */
+	fd = open(l->pid_file,
+		  O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+	if (fd < 0)
+		return err_errno(e, "%s", l->pid_file);
+	return fd_write_full(fd, text, (size_t)n, e);
+}
+
+int gc_lock_take(const char *git_dir, const char *id,
+		 bool (*is_dead)(void *arg, const char *id), void *arg,
+		 struct gc_lock *out, struct err *e)
+{
+	struct gc_lock l = { .fd = -1 };
+	CLEANUP(freep) char *path = path_join(git_dir, GC_PID);
+
+	*out = l;
+	if (!path)
+		return err_nomem(e);
+	l.fd = lock_file(git_dir, MAINTENANCE, LOCK_EX | LOCK_NB, e);
+	if (l.fd < 0)
+		return -1;
+	l.pid_file = path;
+	if (judge_holder(path, is_dead, arg, e) < 0 ||
+	    pid_file_write(&l, id, e) < 0) {
+		close(l.fd);
+		return -1;
+	}
+	path = NULL;
+	*out = l;
+	return 0;
+}
+
+void gc_lock_drop(struct gc_lock *l)
+{
+	if (l->fd < 0)
+		return;
+	unlink(l->pid_file);
+	free(l->pid_file);
+	close(l->fd);
+	l->fd = -1;
+}
