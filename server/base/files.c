@@ -63,6 +63,30 @@ static char *parent_of(const char *path)
 	return strndup(path, (size_t)(slash - path));
 }
 
+int file_unnamed(const char *dir, struct err *e)
+{
+	CLEANUP(freep) char *path = NULL;
+	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd >= 0)
+		return fd;
+	/* NFS and overlays have no O_TMPFILE; each says so in its own way. */
+	if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT)
+		return err_errno(e, "making a file in %s", dir);
+	path = path_join(dir, ".unnamed-XXXXXX");
+	if (!path)
+		return err_nomem(e);
+	fd = mkostemp(path, O_CLOEXEC);
+	if (fd < 0)
+		return err_errno(e, "making a file in %s", dir);
+	if (unlink(path) < 0) {
+		err_errno(e, "removing the name of %s", path);
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
 int fd_write_full(int fd, const void *data, size_t n, struct err *e)
 {
 	struct span left = span_of(data, n), done;

@@ -50,6 +50,10 @@ int dir_remove(const char *path, struct err *e) MUST_CHECK;
 /* All of `n` bytes, retrying what the kernel cut short. */
 int fd_write_full(int fd, const void *data, size_t n, struct err *e) MUST_CHECK;
 
+/* A new empty file in `dir`, open for reading and writing, that no name leads
+ * to and that goes with its descriptor. */
+int file_unnamed(const char *dir, struct err *e) MUST_CHECK;
+
 /* "DIR/NAME" malloc'ed; NULL out of memory. */
 char *path_join(const char *dir, const char *name) MUST_CHECK;
 

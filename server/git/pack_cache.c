@@ -264,30 +264,6 @@ static void entry_fail(struct pack_cache_entry *entry)
 	pthread_mutex_unlock(&c->lock);
 }
 
-/* A file that no name leads to. */
-static int unnamed_file(const char *dir, struct err *e)
-{
-	CLEANUP(freep) char *path = NULL;
-	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-
-	if (fd >= 0)
-		return fd;
-	if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT)
-		return err_errno(e, "cannot make a file in '%s'", dir);
-	path = path_join(dir, "fetch-XXXXXX");
-	if (!path)
-		return err_nomem(e);
-	fd = mkostemp(path, O_CLOEXEC);
-	if (fd < 0)
-		return err_errno(e, "cannot make a file in '%s'", dir);
-	if (unlink(path) < 0) {
-		err_errno(e, "cannot unlink '%s'", path);
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
 /* Count `n` more bytes for the entry, at the cost of old ones. */
 static int entry_reserve(struct pack_cache_entry *entry, size_t n,
 			 struct err *e)
@@ -338,7 +314,7 @@ static int entry_extend(struct pack_cache_entry *entry, struct span data,
 	if (entry_reserve(entry, data.len, e) < 0)
 		return -1;
 	if (entry->fd < 0) {
-		int fd = unnamed_file(entry->cache->dir, e);
+		int fd = file_unnamed(entry->cache->dir, e);
 
 		if (fd < 0)
 			return -1;

@@ -85,11 +85,8 @@ struct http_body *http_body_new(uint64_t max_bytes, bool is_gzip,
 		     max_bytes < SIZE_MAX ? (size_t)max_bytes : SIZE_MAX);
 	if (!dir)
 		return b;
-	b->fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (b->fd >= 0)
-		return b;
-	err_errno(e, "making a file in %s", dir);
-	return http_body_free(b);
+	b->fd = file_unnamed(dir, e);
+	return b->fd >= 0 ? b : http_body_free(b);
 }
 
 struct http_body *http_body_free(struct http_body *b)
