@@ -74,7 +74,6 @@ static int take_shallow(struct upload *u, struct fetch_request *q,
 			struct span value, struct err *e)
 {
 	enum object_type type;
-	struct object_at at;
 	struct oid id;
 	uint64_t size;
 	int found;
@@ -83,7 +82,7 @@ static int take_shallow(struct upload *u, struct fetch_request *q,
 		return -1;
 	if (!oid_parse(value, objects_kind(u->objects), &id))
 		return refuse(e, "invalid shallow line: shallow ", value);
-	found = objects_find(u->objects, &id, &at, e);
+	found = object_glance(&u->glance, &id, e);
 	if (found <= 0)
 		return found; /* a commit we do not know limits nothing here */
 	if (object_info(u->reader, &id, &type, &size, e) < 0)

@@ -81,6 +81,7 @@ int fetch_request_check(const struct fetch_request *q,
 int fetch_request_authorize(struct upload *u, const struct fetch_request *q,
 			    struct err *e) MUST_CHECK;
 
-/* 1 where `id` may be told of under the same rule, 0 where not, -1. */
-int fetch_request_may_see(struct upload *u, const struct oid *id,
-			  struct err *e) MUST_CHECK;
+/* Which of `ids` may be told of under the same rule. Costs about as much for
+ * many as for one. */
+int fetch_request_may_see(struct upload *u, const struct oid_set *ids,
+			  bool *may_out, struct err *e) MUST_CHECK;

@@ -65,7 +65,6 @@ int negotiation_have(struct upload *u, struct negotiation *n,
 		     const struct fetch_request *q, const struct oid *id,
 		     struct err *e)
 {
-	struct object_at at;
 	int rc;
 
 	if (u->result->n_haves >= u->limits.haves)
@@ -78,7 +77,7 @@ int negotiation_have(struct upload *u, struct negotiation *n,
 		n->last = *id;
 		return 1;
 	}
-	rc = objects_find(u->objects, id, &at, e);
+	rc = object_glance(&u->glance, id, e);
 	if (rc > 0)
 		rc = learn(u, n, q, id, e);
 	if (rc <= 0)

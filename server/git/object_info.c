@@ -10,6 +10,7 @@
 #include "git/upload_session.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 struct question {
 	bool wants_size;
@@ -67,11 +68,10 @@ static int read_arguments(struct upload *u, struct question *q, struct err *e)
 }
 
 static int answer(struct upload *u, const struct oid *id, bool wants_size,
-		  struct err *e)
+		  bool may_see, struct err *e)
 {
 	char hex[OID_MAX_HEX + 1];
 	enum object_type type;
-	struct object_at at;
 	uint64_t size;
 	int found;
 
@@ -80,9 +80,7 @@ static int answer(struct upload *u, const struct oid *id, bool wants_size,
 		upload_addf(u, "%s", hex);
 		return 0;
 	}
-	found = objects_find(u->objects, id, &at, e);
-	if (found > 0)
-		found = fetch_request_may_see(u, id, e);
+	found = may_see ? object_glance(&u->glance, id, e) : 0;
 	if (found < 0)
 		return -1;
 	if (!found) {
@@ -98,14 +96,20 @@ static int answer(struct upload *u, const struct oid *id, bool wants_size,
 int object_info_serve(struct upload *u, struct err *e)
 {
 	CLEANUP(question_fini) struct question q = { 0 };
+	CLEANUP(freep) bool *may_see = NULL;
 
 	if (read_arguments(u, &q, e) < 0)
+		return -1;
+	may_see = calloc(q.ids.n + 1, sizeof *may_see);
+	if (!may_see)
+		return err_nomem(e);
+	if (q.wants_size && fetch_request_may_see(u, &q.ids, may_see, e) < 0)
 		return -1;
 	u->result->kind = "info";
 	if (q.ids.n && q.wants_size)
 		upload_addf(u, "size");
 	for (size_t i = 0; i < q.ids.n; i++) {
-		if (answer(u, &q.ids.items[i], q.wants_size, e) < 0)
+		if (answer(u, &q.ids.items[i], q.wants_size, may_see[i], e) < 0)
 			return -1;
 		if (u->out.len > UPLOAD_OUT_MAX && upload_flush(u, e) < 0)
 			return -1;

@@ -60,3 +60,9 @@ int reach_kept(struct reach *k, const struct commit_set *within,
 int reach_check(struct snapshot *s, const struct oid *ids, size_t n,
 		bool (*is_visible)(void *arg, const char *ref_name), void *arg,
 		struct oid *missing_out, struct err *e) MUST_CHECK;
+
+/* The same with an answer for each of them. */
+int reach_check_each(struct snapshot *s, const struct oid *ids, size_t n,
+		     bool (*is_visible)(void *arg, const char *ref_name),
+		     void *arg, bool *is_reachable_out,
+		     struct err *e) MUST_CHECK;

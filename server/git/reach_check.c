@@ -275,10 +275,9 @@ static int check_all(struct check *c, struct err *e)
 	return has_other ? check_closure(c, e) : 0;
 }
 
-static int first_missing(const struct check *c, size_t n,
-			 struct oid *missing_out)
+static int first_missing(const struct check *c, struct oid *missing_out)
 {
-	size_t first = n;
+	size_t first = c->n;
 
 	for (size_t i = 0; i < c->n; i++) {
 		const struct asked *a = &c->asked[i];
@@ -288,38 +287,59 @@ static int first_missing(const struct check *c, size_t n,
 			*missing_out = a->id;
 		}
 	}
-	return first == n;
+	return first == c->n;
+}
+
+static void check_fini(struct check *c)
+{
+	object_reader_free(c->reader);
+	object_numbers_fini(&c->numbers);
+	object_set_fini(&c->closure);
+	commit_list_fini(&c->tips);
+	free(c->asked);
+}
+
+/* Fill `c`, whose first members are set, and answer. */
+static int check(struct check *c, const struct oid *ids, struct err *e)
+{
+	c->graph = snapshot_graph(c->snapshot);
+	object_numbers_init(&c->numbers, snapshot_objects(c->snapshot));
+	c->asked = calloc(c->n, sizeof *c->asked);
+	if (!c->asked)
+		return err_nomem(e);
+	for (size_t i = 0; i < c->n; i++)
+		c->asked[i] = (struct asked){ ids[i], i, OPEN };
+	qsort(c->asked, c->n, sizeof *c->asked, asked_cmp);
+	c->reader = object_reader_new(snapshot_objects(c->snapshot),
+				      CACHE_BYTES, e);
+	return c->reader ? check_all(c, e) : -1;
 }
 
 int reach_check(struct snapshot *s, const struct oid *ids, size_t n,
 		bool (*is_visible)(void *arg, const char *ref_name), void *arg,
 		struct oid *missing_out, struct err *e)
 {
-	struct check c = {
-		.snapshot = s,
-		.graph = snapshot_graph(s),
-		.n = n,
-		.is_visible = is_visible,
-		.arg = arg,
-	};
-	int result = -1;
+	CLEANUP(check_fini)
+	struct check c = { s, .n = n, .is_visible = is_visible, .arg = arg };
 
 	if (!n)
 		return 1;
-	c.asked = calloc(n, sizeof *c.asked);
-	if (!c.asked)
-		return err_nomem(e);
+	return check(&c, ids, e) < 0 ? -1 : first_missing(&c, missing_out);
+}
+
+int reach_check_each(struct snapshot *s, const struct oid *ids, size_t n,
+		     bool (*is_visible)(void *arg, const char *ref_name),
+		     void *arg, bool *is_reachable_out, struct err *e)
+{
+	CLEANUP(check_fini)
+	struct check c = { s, .n = n, .is_visible = is_visible, .arg = arg };
+
+	if (!n)
+		return 0;
+	if (check(&c, ids, e) < 0)
+		return -1;
 	for (size_t i = 0; i < n; i++)
-		c.asked[i] = (struct asked){ ids[i], i, OPEN };
-	qsort(c.asked, n, sizeof *c.asked, asked_cmp);
-	object_numbers_init(&c.numbers, snapshot_objects(s));
-	c.reader = object_reader_new(snapshot_objects(s), CACHE_BYTES, e);
-	if (c.reader && check_all(&c, e) == 0)
-		result = first_missing(&c, n, missing_out);
-	object_reader_free(c.reader);
-	object_numbers_fini(&c.numbers);
-	object_set_fini(&c.closure);
-	commit_list_fini(&c.tips);
-	free(c.asked);
-	return result;
+		is_reachable_out[c.asked[i].place] =
+			c.asked[i].answer == REACHABLE;
+	return 0;
 }

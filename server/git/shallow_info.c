@@ -123,13 +123,18 @@ int commit_set_ids(const struct graph *g, const struct commit_set *s,
 static int find_client(struct upload *u, const struct fetch_request *q,
 		       struct work *w, struct err *e)
 {
-	for (size_t i = 0; i < q->shallows.n; i++) {
-		const struct oid *id = &q->shallows.items[i];
-		int rc = fetch_request_may_see(u, id, e);
+	CLEANUP(freep) bool *may_see = NULL;
 
-		if (rc > 0)
-			rc = oid_set_add(&w->client, id, e);
-		if (rc < 0)
+	if (!q->shallows.n)
+		return 0;
+	may_see = calloc(q->shallows.n, sizeof *may_see);
+	if (!may_see)
+		return err_nomem(e);
+	if (fetch_request_may_see(u, &q->shallows, may_see, e) < 0)
+		return -1;
+	for (size_t i = 0; i < q->shallows.n; i++) {
+		if (may_see[i] &&
+		    oid_set_add(&w->client, &q->shallows.items[i], e) < 0)
 			return -1;
 	}
 	return 0;

@@ -165,6 +165,7 @@ static int prepare(struct upload *u, struct err *e)
 		return -1;
 	u->refs = snapshot_refs(u->snapshot);
 	u->objects = snapshot_objects(u->snapshot);
+	object_glance_init(&u->glance, u->objects);
 	u->config = snapshot_config(u->snapshot);
 	u->graph = snapshot_graph(u->snapshot);
 	u->listing = ref_listing_get(u->refs, &u->config->upload_hide, e);
@@ -185,6 +186,7 @@ void upload_whole_graph(struct upload *u)
 static void upload_fini(struct upload *u)
 {
 	graph_free(u->cut);
+	object_glance_fini(&u->glance);
 	object_reader_free(u->reader);
 	ref_listing_put(u->listing);
 	snapshot_put(u->snapshot);

@@ -14,6 +14,7 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "git/capabilities.h"
+#include "git/object_glance.h"
 #include "git/pktline.h"
 #include "git/upload_pack.h"
 
@@ -40,6 +41,7 @@ struct upload {
 	struct fetch_limits limits; /* none is zero */
 	struct ref_listing *listing;
 	struct object_reader *reader;
+	struct object_glance glance; /* over `objects` */
 	struct graph *cut; /* own: no more than a shallow clone needs */
 
 	struct upload_pack_result *result;

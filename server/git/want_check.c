@@ -110,12 +110,14 @@ int fetch_request_authorize(struct upload *u, const struct fetch_request *q,
 	return rc ? 0 : refuse(e, &missing);
 }
 
-int fetch_request_may_see(struct upload *u, const struct oid *id, struct err *e)
+int fetch_request_may_see(struct upload *u, const struct oid_set *ids,
+			  bool *may_out, struct err *e)
 {
-	struct oid missing;
-
-	if (!u->options->refuse_unreachable || everything_goes(u) ||
-	    is_tip(u, id))
-		return 1;
-	return reach_check(u->snapshot, id, 1, is_visible, u, &missing, e);
+	if (!u->options->refuse_unreachable || everything_goes(u)) {
+		for (size_t i = 0; i < ids->n; i++)
+			may_out[i] = true;
+		return 0;
+	}
+	return reach_check_each(u->snapshot, ids->items, ids->n, is_visible, u,
+				may_out, e);
 }

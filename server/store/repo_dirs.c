@@ -64,7 +64,7 @@ static int walk_failed(const char *name, struct err *e)
 static bool is_found_at_once(const char *root, const char *name,
 			     struct dir_id *out)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX] UNINITIALIZED;
 	struct stat st;
 	int n;
 

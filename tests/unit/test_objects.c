@@ -3,11 +3,13 @@
 
 #include "base/attr.h"
 #include "base/clock.h"
+#include "git/object_glance.h"
 #include "git/objects.h"
 #include "git/pack_file.h"
 
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #define CACHE ((size_t)1 << 20)
 #define MAX   ((size_t)1 << 20)
@@ -777,6 +779,52 @@ static void peels_tags_of_tags_up_to_a_limit(void **state)
 	assert_int_equal(w->e.code, ERR_NOT_FOUND);
 }
 
+/* What git leaves behind an object is a directory. */
+static void remove_loose_dir(struct world *w, const struct oid *id)
+{
+	char path[300];
+
+	snprintf(path, sizeof path, "%s/%02x", w->f.objects, id->id[0]);
+	assert_int_equal(rmdir(path), 0);
+}
+
+static void assert_glance(struct object_glance *g, const struct oid *id,
+			  int expected)
+{
+	struct err e;
+
+	assert_int_equal(object_glance(g, id, &e), expected);
+}
+
+static void a_glance_asks_once_for_each_directory(void **state)
+{
+	CLEANUP(object_glance_fini) struct object_glance g = { 0 };
+	struct world *w = *state;
+	struct oid packed, loose, absent;
+
+	packed = fixture_blob(&w->f, "packed");
+	fixture_pack(&w->f, &packed, 1, (char[64]){ 0 });
+	fixture_remove_loose(&w->f, &packed);
+	loose = fixture_blob(&w->f, "loose");
+	world_view(w);
+	object_glance_init(&g, w->objects);
+	assert_glance(&g, &packed, 1);
+	assert_glance(&g, &loose, 1);
+	absent = loose;
+	absent.id[OID_SHA1_SIZE - 1] ^= 1;
+	assert_glance(&g, &absent, 0);
+	/* A directory that was not there is not looked for again. */
+	absent = fixture_blob(&w->f, "later");
+	assert_int_not_equal(absent.id[0], loose.id[0]);
+	fixture_remove_loose(&w->f, &absent);
+	remove_loose_dir(w, &absent);
+	assert_glance(&g, &absent, 0);
+	fixture_blob(&w->f, "later");
+	assert_glance(&g, &absent, 0);
+	object_glance_fini(&g);
+	assert_glance(&g, &absent, 1);
+}
+
 #define TEST(name) \
 	cmocka_unit_test_setup_teardown(name, world_open, world_close)
 
@@ -802,6 +850,7 @@ int main(void)
 		TEST(a_pack_that_shrinks_fails_what_needs_it),
 		TEST(other_files_beside_packs_are_ignored),
 		TEST(a_quarantined_pack_is_seen_behind_the_others),
+		TEST(a_glance_asks_once_for_each_directory),
 		TEST(no_objects_directory_is_not_found),
 		TEST(follows_alternates_also_in_a_circle),
 		TEST(new_packs_of_an_alternate_are_noticed),
