@@ -48,7 +48,7 @@ class Bench:
     # -- repositories ---------------------------------------------------------
 
     def repo(self, name):
-        """One of: plain, marks, many-refs, big, big-marks."""
+        """One of: plain, marks, many-refs, small, big, big-marks."""
         path = self.work / "sources" / f"{name}.git"
         if not path.exists():
             half = path.with_suffix(".half")
@@ -64,9 +64,10 @@ class Bench:
         if name == "plain" and self.args.bundle:
             repos.clone_bundle(self.args.bundle, path)
         elif name == "plain":
-            repos.make(path, 6000, 90, fresh=False)
-        elif name == "big":
-            repos.make(path, self.args.big_commits, 256, fresh=True)
+            repos.make(path, 6000, 4000, fresh=False)
+        elif name in ("small", "big"):
+            n = 7000 if name == "small" else self.args.big_commits
+            repos.make(path, n, 4096, fresh=True)
         elif name == "many-refs":
             repos.many_refs(self.repo("plain").path, path, 100000)
         else:

@@ -38,27 +38,29 @@ def init(path):
 
 # -- repositories -------------------------------------------------------------
 
-def history(n_commits, n_lines, fresh, side):
-    """A fast-import stream: each commit changes one file of a small tree."""
+def changed(rng, old, size):
+    """A file with a few of its bytes replaced, so that deltas are small."""
+    at = rng.randrange(size - 200)
+    return old[:at] + rng.randbytes(160) + old[at + 160:]
+
+
+def history(n_commits, size, fresh):
+    """A fast-import stream: each commit changes one file of a small tree.
+
+    The last thirtieth is a branch of its own; there are some tags.
+    """
     rng = random.Random(4)
     files = {}
-    lines = [f"{rng.getrandbits(64):016x}\n" for _ in range(4096)]
+    fork = n_commits - n_commits // 30
     for i in range(n_commits):
         number = rng.randrange(400)
-        old = files.get(number)
-        if old is None or fresh:
-            new = rng.randbytes(n_lines * 16)
-        else:
-            new = old
+        old = None if fresh else files.get(number)
+        new = changed(rng, old, size) if old else rng.randbytes(size)
         if not fresh:
-            at = rng.randrange(max(1, len(new) - 256))
-            new = new[:at] + rng.randbytes(96) + \
-                rng.choice(lines).encode() * 4 + new[at + 96:]
-            new = new[:n_lines * 24]
-        files[number] = new
-        branch = "side" if i > n_commits - side else "main"
-        if branch == "side" and i == n_commits - side + 1:
-            yield b"reset refs/heads/side\nfrom refs/heads/main^0\n\n"
+            files[number] = new
+        if i == fork:
+            yield b"reset refs/heads/side\nfrom refs/heads/main\n\n"
+        branch = "main" if i < fork else "side"
         message = f"change {i}\n"
         yield (f"commit refs/heads/{branch}\n"
                f"committer C O Mitter <committer@example.invalid> "
@@ -66,16 +68,19 @@ def history(n_commits, n_lines, fresh, side):
                f"data {len(message)}\n{message}"
                f"M 100644 inline d{number % 20:02}/f{number:03}\n"
                f"data {len(new)}\n").encode() + new + b"\n"
+        if i % (n_commits // 20) == 0:
+            yield (f"reset refs/tags/v{i}\nfrom refs/heads/{branch}\n\n"
+                   ).encode()
 
 
-def make(path, n_commits, n_lines, fresh):
+def make(path, n_commits, size, fresh):
     """A bare repository of four objects a commit, in one pack."""
     init(path)
     process = subprocess.Popen(
         ["git", "fast-import", "--quiet"], cwd=path, env=GIT_ENV,
         stdin=subprocess.PIPE)
     try:
-        for piece in history(n_commits, n_lines, fresh, n_commits // 30):
+        for piece in history(n_commits, size, fresh):
             process.stdin.write(piece)
         process.stdin.close()
         if process.wait(GIT_S):

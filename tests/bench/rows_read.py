@@ -255,10 +255,10 @@ def poll_big(bench):
     cases = (("HTTP, kept connection", "http", kept(100)),
              ("SSH v0", "ssh", ssh_poll(bench, 0, 20)))
     for what, door, sample in cases:
-        small = ours_plain(bench, sample, "plain").cpu
+        small = ours_plain(bench, sample, "small").cpu
         big = ours_plain(bench, sample, "big").cpu
-        stock = stock_states(bench, [door], sample, ["plain", "big"])
+        stock = stock_states(bench, [door], sample, ["small", "big"])
         yield Line(f"poll of a big repository / of a small one, {what}", "x",
                    big / small, {}, 1.1, "most")
         yield Line("the same of stock git", "x",
-                   stock["big"].cpu / stock["plain"].cpu)
+                   stock["big"].cpu / stock["small"].cpu)
