@@ -44,9 +44,13 @@ int dir_make(const char *path, mode_t mode, struct err *e)
 {
 	CLEANUP(freep) char *copy = strdup(path);
 	char *slash = copy;
+	struct stat st;
 
 	if (!copy)
 		return err_nomem(e);
+	/* The usual case costs one look, not two calls for each parent. */
+	if (!stat(path, &st) && S_ISDIR(st.st_mode))
+		return 0;
 	while ((slash = strchr(slash, '/'))) {
 		/* Not before a root, nor once more for "a//b". */
 		if (slash != copy && slash[-1] != '/') {

@@ -33,8 +33,8 @@
 /* A pack in a directory, by its ".pack" path. */
 struct candidate {
 	char *path;
-	int64_t mtime_ns;
-	bool is_open; /* shared from the view before */
+	int64_t mtime_ns; /* of those that have to be opened */
+	bool is_open;	  /* shared from the view before */
 };
 
 struct candidates {
@@ -195,14 +195,13 @@ static int sources_unchanged(const struct objects *o, struct err *e)
 
 /* -- packs ----------------------------------------------------------------- */
 
-/* Add what an index called `name` stands for, if its pack is there. */
+/* Add what an index called `name` stands for. */
 static int candidate_add(struct candidates *c, const char *dir,
 			 const char *name, struct err *e)
 {
 	CLEANUP(freep) char *path = NULL;
 	struct candidate *list;
 	size_t n = strlen(name);
-	struct file_sig sig;
 
 	/* What git has not finished begins with one of these. */
 	if (name[0] == '.' || !strncmp(name, "tmp_", strlen("tmp_")))
@@ -215,18 +214,11 @@ static int candidate_add(struct candidates *c, const char *dir,
 		path = NULL;
 		return err_nomem(e);
 	}
-	if (file_sig_take(path, false, &sig, e) < 0)
-		return -1;
-	if (sig.size < 0)
-		return 0;
 	list = reallocarray(c->list, c->n + 1, sizeof *list);
 	if (!list)
 		return err_nomem(e);
 	c->list = list;
-	c->list[c->n++] = (struct candidate){
-		.path = TAKE(path),
-		.mtime_ns = sig.mtime_ns,
-	};
+	c->list[c->n++] = (struct candidate){ .path = TAKE(path) };
 	return 0;
 }
 
@@ -290,6 +282,38 @@ static int packs_share(struct objects *o, struct candidates *c,
 	return 0;
 }
 
+/*
+ * Leave what has to be opened, newest first. Only these are looked at once
+ * more: where a push has added one pack to hundreds, that is one.
+ */
+static int candidates_rest(struct candidates *c, struct err *e)
+{
+	struct file_sig sig;
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n; i++) {
+		struct candidate *one = &c->list[i];
+
+		sig.size = -1;
+		if (!one->is_open &&
+		    file_sig_take(one->path, false, &sig, e) < 0)
+			return -1;
+		if (sig.size < 0) { /* open already, or an index alone */
+			free(one->path);
+			one->path = NULL;
+			continue;
+		}
+		one->mtime_ns = sig.mtime_ns;
+		c->list[n] = *one;
+		if (n++ < i)
+			one->path = NULL;
+	}
+	c->n = n;
+	if (n)
+		qsort(c->list, n, sizeof *c->list, by_age);
+	return 0;
+}
+
 static int broken_add(struct objects *o, const char *path,
 		      const struct err *why, struct err *e)
 {
@@ -340,12 +364,10 @@ static int packs_open(struct objects *o, const struct objects *previous,
 		rc = candidates_scan(&c, o->sources[i].pack_dir, e);
 	if (!rc)
 		rc = packs_share(o, &c, previous, e);
-	if (c.n)
-		qsort(c.list, c.n, sizeof *c.list, by_age);
-	for (size_t i = 0; !rc && i < c.n; i++) {
-		if (!c.list[i].is_open)
-			rc = pack_add(o, c.list[i].path, e);
-	}
+	if (!rc)
+		rc = candidates_rest(&c, e);
+	for (size_t i = 0; !rc && i < c.n; i++)
+		rc = pack_add(o, c.list[i].path, e);
 	candidates_fini(&c);
 	return rc;
 }
