@@ -153,6 +153,8 @@ def arguments():
     parser.add_argument("--big-commits", type=int, default=80000, metavar="N",
                         help="size of the big repository: four objects and "
                         "4 KB a commit (80000)")
+    parser.add_argument("--pushes", type=int, default=1000, metavar="N",
+                        help="how many the row push-many makes (1000)")
     parser.add_argument("--build", default=str(ROOT / "build"), metavar="DIR")
     parser.add_argument("--out", default=str(ROOT / "build" / "bench"),
                         metavar="DIR", help="where table and plot go")

@@ -7,10 +7,10 @@ import resource
 import subprocess
 import time
 
-from clients import Trip, push_request
+from clients import Trip, fetch_v2, http_fetch, push_request
 from repos import GIT_ENV, ZERO, init, small_pushes, whole_push
 from rows_load import durable
-from table import Line, compare, each, row, ssh_to
+from table import Line, compare, each, measure, row, ssh_to
 
 N_PUSHES = 15
 
@@ -70,6 +70,44 @@ def push_whole(bench):
     size = request.stat().st_size / 1e6
     yield from compare(f"push of {size:.0f} MB", sample(bench.headwater()),
                        stock, cpu=0.5)
+
+
+def disk_kb(path):
+    """What a repository takes on disk, in KB."""
+    return sum(f.stat().st_blocks for f in path.rglob("*")) / 2
+
+
+@row("push-many", "what 1,000 small pushes leave behind", quick=False)
+def push_many(bench):
+    n, some = bench.args.pushes, 20
+    repo = bench.repo("plain")
+    files = [bench.file(push_request(old if i else ZERO, new,
+                                     "refs/heads/bench", pack))
+             for i, (old, new, pack) in enumerate(small_pushes(repo, n))]
+    server = bench.headwater()
+    server.place("plain", repo.path)
+
+    def clone():
+        return measure(server, lambda: http_fetch(
+            server.http_port, "plain", fetch_v2(repo.tips)))
+
+    with server, ssh_to(bench, server, 0) as ssh:
+        operations = [push_operation(ssh, server, "plain", f) for f in files]
+        before = clone()
+        operations.pop(0)()
+        size = disk_kb(server.path("plain"))
+        first = each(server, operations[:some])
+        for operation in operations[some:-some]:
+            operation()
+        last = each(server, operations[-some:])
+        after = clone()
+        grown = disk_kb(server.path("plain")) - size
+    yield Line(f"{n} small pushes: CPU of the last {some} against the first",
+               "ms", last.cpu * 1e3, {"first": first.cpu * 1e3}, 1.2)
+    yield Line(f"{n} small pushes: CPU of a full clone after and before",
+               "ms", after.cpu * 1e3, {"before": before.cpu * 1e3}, 1.1)
+    yield Line(f"{n} small pushes: disk, each", "KB", grown / (n - 1), {}, 4,
+               "most")
 
 
 # -- index-pack ---------------------------------------------------------------
