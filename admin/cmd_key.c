@@ -34,6 +34,8 @@ static const struct column show_columns[] = {
 	{ "Type", "type" },
 	{ "Fingerprint", "fingerprint" },
 	{ "Public key", "public_key" },
+	{ "Previous key", "previous_key" },
+	{ "Last login", "last_login" },
 	{ "Read", "read" },
 	{ "Write", "write" },
 	{ "Bypass", "bypass" },

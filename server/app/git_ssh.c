@@ -15,9 +15,12 @@
 #include "git/repository.h"
 #include "git/upload_pack.h"
 #include "store/access.h"
+#include "store/data_dir.h"
+#include "store/key_logins.h"
 #include "store/names.h"
 #include "store/pending_keys.h"
 #include "store/repo_store.h"
+#include "store/state_change.h"
 #include "store/state_store.h"
 
 #include <stdlib.h>
@@ -236,6 +239,45 @@ static int run(void *arg, void *principal, const struct sshd_command *c)
 	return git_push(s, p, c, r, name);
 }
 
+/* The key that this one replaces has done its time. A state that moved on
+ * meanwhile has another key, whose previous one this is not. */
+static void end_previous(struct server *s, const struct key_settings *k)
+{
+	const struct state_value unset = { .key = "previous-key" };
+	struct state_change change = { .kind = STATE_KEY,
+				       .name = k->object.name,
+				       .mode = CHANGE_SET,
+				       .values = &unset,
+				       .n_values = 1 };
+	CLEANUP(change_result_fini) struct change_result r = CHANGE_RESULT_INIT;
+	CLEANUP(state_putp) struct state *now = state_store_get(s->states);
+	const struct key_settings *is = state_key(now, k->object.name);
+	struct err e;
+
+	if (!is || !public_key_eq(&is->key, &k->key) || !is->has_previous)
+		return;
+	if (state_change(s->states, &change, &r, &e) < 0)
+		log_warn("key.previous", "key", k->name, "error", e.message,
+			 NULL);
+	else if (r.outcome == CHANGE_DONE)
+		log_info("key.replaced", "key", k->name, "fingerprint",
+			 k->key.fingerprint, NULL);
+}
+
+static void logged_in(void *arg, void *principal, const char *peer)
+{
+	struct server *s = arg;
+	const struct key_settings *k =
+		((const struct principal *)principal)->key;
+	struct err e;
+
+	(void)peer;
+	if (key_login_note(data_dir_path(s->dir), &k->key, &e) < 0)
+		log_warn("key.login", "key", k->name, "error", e.message, NULL);
+	if (k->has_previous && !k->object.is_declared)
+		end_previous(s, k);
+}
+
 static void ended(void *arg, const struct sshd_end *end)
 {
 	struct server *s = arg;
@@ -248,6 +290,7 @@ struct sshd_handler git_ssh_handler(struct server *s)
 	return (struct sshd_handler){
 		.arg = s,
 		.authenticate = authenticate,
+		.logged_in = logged_in,
 		.still_valid = still_valid,
 		.name = name_of,
 		.release = release,

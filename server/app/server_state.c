@@ -16,6 +16,7 @@
 #include "hooks/outbox.h"
 #include "net/sshd.h"
 #include "store/data_dir.h"
+#include "store/key_logins.h"
 #include "store/pending_keys.h"
 #include "store/repo_store.h"
 #include "store/state.h"
@@ -133,6 +134,7 @@ static void sweep(void *arg)
 	}
 	repo_store_sweep(s->repos);
 	data_dir_sweep(s->dir);
+	key_logins_sweep(data_dir_path(s->dir), state);
 }
 
 int server_sweep_later(struct server *s, struct err *e)

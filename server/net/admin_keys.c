@@ -3,9 +3,12 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "net/admin_handlers.h"
+#include "store/key_logins.h"
+#include "store/names.h"
 #include "store/pending_keys.h"
 #include "store/state_store.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* GET /v1/keys/pending is the list, so no key can be called so. */
@@ -24,17 +27,37 @@ static int key_check(const struct admin_call *c, json_t *body, struct arena *a,
 	return -1;
 }
 
+static void add_last_login(const struct admin_call *c, json_t *object,
+			   const char *field, const struct public_key *k)
+{
+	int64_t at = key_login_last(c->context->data_dir, k);
+	char text[CLOCK_ISO_SIZE];
+
+	json_object_set_new(object, field,
+			    at ? json_string(clock_iso_of(at, text))
+			       : json_null());
+}
+
 static void key_describe(const struct admin_call *c, const struct state *s,
 			 const char *name, json_t *object)
 {
 	const struct key_settings *k = state_key(s, name);
+	const struct key_settings *previous = NULL;
+	char old[OBJECT_NAME_MAX + sizeof "/previous"];
 
-	(void)c;
 	if (!k)
 		return;
 	json_object_set_new(object, "fingerprint",
 			    json_string(k->key.fingerprint));
 	json_object_set_new(object, "type", json_string(k->key.type));
+	add_last_login(c, object, "last_login", &k->key);
+	if (k->has_previous) {
+		snprintf(old, sizeof old, "%s/previous", name);
+		previous = state_key(s, old);
+	}
+	if (previous)
+		add_last_login(c, object, "previous_last_login",
+			       &previous->key);
 }
 
 static void add_pending(void *arg, const struct pending_key *k)

@@ -34,7 +34,7 @@ struct data_dir {
 };
 
 static const char *const subdirectories[] = { "repos", "secrets", "ssh",
-					      "outbox", "run" };
+					      "outbox", "logins", "run" };
 
 /* -- modes ---------------------------------------------------------------- */
 

@@ -69,10 +69,14 @@ struct repo_settings {
 struct key_settings {
 	struct state_object object;
 	struct public_key key;
-	const char *name; /* "alice", or "owners/alice" of a directory */
+	/* "alice", "owners/alice" of a directory, "flux/previous" of one that
+	 * is being replaced */
+	const char *name;
 	struct state_list read;
 	struct state_list write;
 	bool bypass;
+	/* Another key stands for it until this one first logs in. */
+	bool has_previous;
 };
 
 struct token_settings {

@@ -76,6 +76,32 @@ done:
 	buf_fini(&b);
 }
 
+/* The key that this one replaces, with the same rights. */
+static void add_previous(struct load *l, struct key_settings *k)
+{
+	const char *text = object_value(&k->object, "previous-key");
+	struct arena *arena = &l->state->arena;
+	struct key_settings *previous;
+	struct err e;
+
+	if (!text)
+		return;
+	previous = arena_alloc(arena, sizeof *previous);
+	if (!previous) {
+		compile_mistake(l, &k->object, "out of memory");
+		return;
+	}
+	*previous = *k;
+	previous->key = (struct public_key){ 0 };
+	previous->name = arena_printf(arena, "%s/previous", k->name);
+	if (!previous->name ||
+	    public_key_parse(span_str(text), &previous->key, &e) < 0)
+		compile_mistake(l, &k->object, "previous-key: %s",
+				previous->name ? e.message : "out of memory");
+	k->has_previous = true;
+	add_key(l, previous);
+}
+
 void compile_key(struct load *l, struct key_settings *k)
 {
 	const struct state_object *o = &k->object;
@@ -95,6 +121,7 @@ void compile_key(struct load *l, struct key_settings *k)
 		read_key_file(l, k, path);
 	else if (public_key_parse(span_str(text), &k->key, &e) < 0)
 		compile_mistake(l, o, "%s", e.message);
+	add_previous(l, k);
 	add_key(l, k);
 }
 

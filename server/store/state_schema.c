@@ -35,6 +35,8 @@ static const struct state_option key_options[] = {
 	{ "public-key", OPTION_PUBLIC_KEY, false, NULL,
 	  "the line of the .pub file" },
 	{ "file", OPTION_PATH, false, NULL, "or the file that holds it" },
+	{ "previous-key", OPTION_PUBLIC_KEY, false, NULL,
+	  "stands for it until it first logs in" },
 	{ "read", OPTION_REPO_PATTERN, true, NULL, "repositories it may read" },
 	{ "write", OPTION_REPO_PATTERN, true, NULL,
 	  "repositories it may read and write" },

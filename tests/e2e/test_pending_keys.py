@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keys that nobody knows: they are remembered, shown and let in."""
+"""Keys that nobody knows: remembered, shown, let in; and keys that follow."""
 
 import subprocess
 
@@ -125,3 +125,28 @@ def test_makes_no_key_called_pending(cluster, keys):
     done = cluster.cli_run("key", "create", "pending", "--public-key",
                            public(keys("owner")), "--read", "**")
     assert done.returncode == 1 and "no key is called" in done.stderr
+
+
+def test_replaces_a_key_once_the_new_one_has_come(cluster, keys, tmp_path):
+    old, new = keys("old"), keys("new")
+    cluster.cli("key", "create", "flux", "--public-key", public(old),
+                "--read", "cluster")
+    show = lambda: cluster.api("key", "show", "flux")
+    assert show()["last_login"] is None
+    gits = {key: Git(tmp_path / key.name, cluster, key) for key in (old, new)}
+    url = cluster.ssh_url("cluster")
+    gits[old]("ls-remote", url)
+    assert show()["last_login"] is not None
+    cluster.cli("key", "set", "flux",
+                f"public-key={public(new).read_text().strip()}",
+                f"previous-key={public(old).read_text().strip()}")
+    assert show()["last_login"] is None
+    assert show()["previous_last_login"] is not None
+    gits[old]("ls-remote", url)  # both may come as long as the new one has not
+    gits[new]("ls-remote", url)
+    wait_for(lambda: show()["previous_key"] is None, "the end of the old one")
+    assert gits[old].run("ls-remote", url).returncode == 128
+    gits[new]("ls-remote", url)
+    cluster.restart()
+    assert show()["last_login"] is not None
+    assert len(list((cluster.data / "logins").iterdir())) == 1
