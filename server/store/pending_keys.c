@@ -20,13 +20,20 @@
 #define FILE_MAX_BYTES ((size_t)2 << 20)
 #define DAY_SECONDS    86400
 
+#define NETWORK_SIZE 16
+
+struct entry {
+	struct pending_key k;
+	unsigned char network[NETWORK_SIZE];
+};
+
 struct pending_keys {
 	char *path;
 	mode_t mode;
 
 	/* under lock */
 	pthread_mutex_t lock;
-	struct pending_key keys[PENDING_MAX];
+	struct entry keys[PENDING_MAX];
 	size_t n;
 	bool is_changed;
 	int64_t saved_ms; /* 0: never */
@@ -49,45 +56,51 @@ static void address_of(const char *peer, char *out, size_t size)
 }
 
 /* Whoever has one address of an IPv6 /64 has all of them. */
-static bool same_network(const char *a, const char *b)
+static void network_of(const char *address, unsigned char out[NETWORK_SIZE])
 {
-	struct in6_addr x, y;
+	memset(out, 0, NETWORK_SIZE);
+	if (inet_pton(AF_INET6, address, out) == 1)
+		memset(out + 8, 0, NETWORK_SIZE - 8);
+	else if (inet_pton(AF_INET, address, out) != 1)
+		memcpy(out, address, strnlen(address, NETWORK_SIZE));
+}
 
-	if (inet_pton(AF_INET6, a, &x) == 1 && inet_pton(AF_INET6, b, &y) == 1)
-		return !memcmp(&x, &y, 8);
-	return !strcmp(a, b);
+static bool same_network(const struct entry *a, const unsigned char *network)
+{
+	return !memcmp(a->network, network, NETWORK_SIZE);
 }
 
 /* -- the list, with the lock held ----------------------------------------- */
 
 static void drop(struct pending_keys *p, size_t i)
 {
-	public_key_fini(&p->keys[i].key);
+	public_key_fini(&p->keys[i].k.key);
 	p->keys[i] = p->keys[--p->n];
 }
 
-static size_t count_of(const struct pending_keys *p, const char *address)
+static size_t count_of(const struct pending_keys *p,
+		       const unsigned char *network)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < p->n; i++)
-		n += same_network(p->keys[i].address, address);
+		n += same_network(&p->keys[i], network);
 	return n;
 }
 
-static bool goes_before(const struct pending_key *a,
-			const struct pending_key *b)
+static bool goes_before(const struct entry *a, const struct entry *b)
 {
-	return a->count != b->count ? a->count < b->count : a->last < b->last;
+	return a->k.count != b->k.count ? a->k.count < b->k.count
+					: a->k.last < b->k.last;
 }
 
-/* Of the network of `address`, the key that knocked least and longest ago. */
-static void drop_of(struct pending_keys *p, const char *address)
+/* Of a network, the key that knocked least and longest ago. */
+static void drop_of(struct pending_keys *p, const unsigned char *network)
 {
 	size_t first = p->n;
 
 	for (size_t i = 0; i < p->n; i++)
-		if (same_network(p->keys[i].address, address) &&
+		if (same_network(&p->keys[i], network) &&
 		    (first == p->n ||
 		     goes_before(&p->keys[i], &p->keys[first])))
 			first = i;
@@ -95,13 +108,14 @@ static void drop_of(struct pending_keys *p, const char *address)
 		drop(p, first);
 }
 
-/* The address that has most keys; of equals, the one whose key goes first. */
-static const char *greediest(const struct pending_keys *p)
+/* An entry of the network that has most; of equals, the one whose key goes
+ * first. */
+static size_t greediest(const struct pending_keys *p)
 {
 	size_t most = 0, found = 0;
 
 	for (size_t i = 0; i < p->n; i++) {
-		size_t n = count_of(p, p->keys[i].address);
+		size_t n = count_of(p, p->keys[i].network);
 
 		if (n < most ||
 		    (n == most && !goes_before(&p->keys[i], &p->keys[found])))
@@ -109,28 +123,27 @@ static const char *greediest(const struct pending_keys *p)
 		most = n;
 		found = i;
 	}
-	return p->keys[found].address;
+	return found;
 }
 
-static void make_room(struct pending_keys *p, const char *address)
+static void make_room(struct pending_keys *p, const unsigned char *network)
 {
-	char chosen[sizeof p->keys[0].address];
+	unsigned char chosen[NETWORK_SIZE];
 
-	if (count_of(p, address) >= PENDING_ADDRESS_MAX) {
-		drop_of(p, address);
+	if (count_of(p, network) >= PENDING_ADDRESS_MAX) {
+		drop_of(p, network);
 		return;
 	}
 	if (p->n < PENDING_MAX)
 		return;
-	memcpy(chosen, greediest(p), sizeof chosen);
+	memcpy(chosen, p->keys[greediest(p)].network, sizeof chosen);
 	drop_of(p, chosen);
 }
 
-static struct pending_key *find(struct pending_keys *p,
-				const struct public_key *key)
+static struct entry *find(struct pending_keys *p, const struct public_key *key)
 {
 	for (size_t i = 0; i < p->n; i++)
-		if (public_key_eq(&p->keys[i].key, key))
+		if (public_key_eq(&p->keys[i].k.key, key))
 			return &p->keys[i];
 	return NULL;
 }
@@ -143,26 +156,33 @@ static int copy_key(const struct public_key *key, struct public_key *out)
 				    &ignored);
 }
 
-/* Add one, or what it says to the one that is there. */
+/* `k` says more of the one that is there. */
+static void add_to(struct entry *there, const struct pending_key *k)
+{
+	there->k.count += k->count;
+	if (k->first < there->k.first)
+		there->k.first = k->first;
+	if (k->last < there->k.last)
+		return;
+	there->k.last = k->last;
+	memcpy(there->k.address, k->address, sizeof there->k.address);
+	network_of(k->address, there->network);
+}
+
 static void add(struct pending_keys *p, const struct pending_key *k)
 {
-	struct pending_key *there = find(p, &k->key);
-	struct pending_key copy = *k;
+	struct entry *there = find(p, &k->key);
+	struct entry new = { .k = *k };
 
 	if (there) {
-		there->count += k->count;
-		if (k->first < there->first)
-			there->first = k->first;
-		if (k->last < there->last)
-			return;
-		there->last = k->last;
-		memcpy(there->address, k->address, sizeof there->address);
+		add_to(there, k);
 		return;
 	}
-	if (copy_key(&k->key, &copy.key) < 0)
+	if (copy_key(&k->key, &new.k.key) < 0)
 		return;
-	make_room(p, copy.address);
-	p->keys[p->n++] = copy;
+	network_of(k->address, new.network);
+	make_room(p, new.network);
+	p->keys[p->n++] = new;
 }
 
 static void drop_known(struct pending_keys *p, const struct state *s)
@@ -170,7 +190,7 @@ static void drop_known(struct pending_keys *p, const struct state *s)
 	int64_t oldest = clock_unix() - (int64_t)PENDING_DAYS * DAY_SECONDS;
 
 	for (size_t i = p->n; i--;) {
-		const struct pending_key *k = &p->keys[i];
+		const struct pending_key *k = &p->keys[i].k;
 
 		if (k->last >= oldest &&
 		    !state_key_by_blob(s,
@@ -243,7 +263,7 @@ static void merge_file(struct pending_keys *p)
 static void print(const struct pending_keys *p, struct buf *out)
 {
 	for (size_t i = 0; i < p->n; i++) {
-		const struct pending_key *k = &p->keys[i];
+		const struct pending_key *k = &p->keys[i].k;
 		CLEANUP(freep) char *text = public_key_text(&k->key);
 
 		if (text)
@@ -337,9 +357,9 @@ int pending_keys_save(struct pending_keys *p, const struct state *s, bool now,
 
 static int last_first(const void *a, const void *b)
 {
-	const struct pending_key *x = a, *y = b;
+	const struct entry *x = a, *y = b;
 
-	return (x->last < y->last) - (x->last > y->last);
+	return (x->k.last < y->k.last) - (x->k.last > y->k.last);
 }
 
 size_t pending_keys_list(struct pending_keys *p, const struct state *s,
@@ -354,7 +374,7 @@ size_t pending_keys_list(struct pending_keys *p, const struct state *s,
 		qsort(p->keys, p->n, sizeof p->keys[0], last_first);
 	n = p->n;
 	for (size_t i = 0; each && i < n; i++)
-		each(arg, &p->keys[i]);
+		each(arg, &p->keys[i].k);
 	pthread_mutex_unlock(&p->lock);
 	return n;
 }
