@@ -348,7 +348,10 @@ static void serve_commands(struct sshd_session *s)
 
 	release_stack();
 	for (;;) {
-		if (channel_run_next(s)) {
+		/* While one runs, the next may be asked for: no wait between
+		 * them, for nothing would end it. */
+		while (channel_run_next(s)) {
+			channel_reap(s);
 			idle_since = clock_ms();
 			release_stack();
 		}

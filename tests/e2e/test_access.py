@@ -9,7 +9,7 @@ import pytest
 
 from conftest import public
 from daemon import CliError, Git, PATIENCE, make_key
-from wire import errors, execute, exit_code, hear, login
+from wire import errors, execute, exit_code, hear, login, read_list
 
 
 @pytest.fixture
@@ -145,6 +145,18 @@ def test_sees_a_nul_between_the_packets_of_another_channel(alice):
     channel.exec_command(b"git-upload-pack 'cluster'\0; id")
     assert exit_code(channel) == 128
     assert b"holds a NUL" in errors(channel)
+
+
+def test_runs_what_was_asked_meanwhile(alice):
+    first = execute(alice, "git-receive-pack 'cluster'")
+    read_list(first)
+    second = execute(alice, "git-receive-pack 'cluster'")
+    first.sendall(b"0000")
+    first.shutdown_write()
+    assert exit_code(first) == 0
+    assert read_list(second)  # and nothing more is sent that would wake it
+    second.sendall(b"0000")
+    assert exit_code(second) == 0
 
 
 def test_opens_nothing_but_exec(alice):
