@@ -120,6 +120,7 @@ int git_push(struct server *s, const struct principal *p,
 		.settings = state_repo(state, name),
 		.repo = name,
 		.pusher = principal_name(p),
+		.peer = c->peer,
 		.bypasses = access_bypasses(p),
 	};
 	struct receive_pack_result result = { 0 };

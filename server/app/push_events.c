@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "git/refs.h"
 #include "git/repository.h"
 #include "hooks/outbox.h"
@@ -15,6 +16,7 @@
 
 /* Beyond this many refs the summary only counts. */
 #define SUMMARY_REFS_MAX 1000
+#define SEPARATOR	 ", "
 #define PATH_SHOWN_MAX	 200
 /* Refs that are held against the filters of hooks that stayed silent. */
 #define MOVED_MAX 1000
@@ -186,16 +188,27 @@ static int on_prepared(void *arg, struct push *push,
 	return result;
 }
 
-static void summarise(struct push_events *p, const struct push_update *u)
+/* For the log. More than a value can hold goes out in lines before the push's
+ * own. */
+static void on_settled(void *arg, const struct push_update *u)
 {
+	CLEANUP(buf_fini) struct buf one = BUF_INIT;
+	struct push_events *p = arg;
 	char old_hex[OID_MAX_HEX + 1], new_hex[OID_MAX_HEX + 1];
 
 	if (p->n_summarised++ >= SUMMARY_REFS_MAX)
 		return;
-	buf_addf(&p->summary, "%s%s %s..%s%s", p->summary.len ? ", " : "",
-		 u->ref, oid_hex(&u->old_id, old_hex),
-		 oid_hex(&u->new_id, new_hex),
-		 u->is_rejected ? " rejected" : "");
+	buf_addf(&one, "%s %s..%s%s%s", u->ref, oid_hex(&u->old_id, old_hex),
+		 oid_hex(&u->new_id, new_hex), u->reason ? " rejected: " : "",
+		 u->reason ? u->reason : "");
+	if (p->summary.len &&
+	    p->summary.len + strlen(SEPARATOR) + one.len > LOG_VALUE_MAX) {
+		log_info("push.refs", "repo", p->repo, "key", p->pusher, "peer",
+			 p->peer, "refs", buf_str(&p->summary), NULL);
+		buf_clear(&p->summary);
+	}
+	buf_addf(&p->summary, "%s%s", p->summary.len ? SEPARATOR : "",
+		 buf_str(&one));
 }
 
 /* Out of memory or past the limit: a hook may be called silent that was not
@@ -220,7 +233,6 @@ static void on_committed(void *arg, struct push *push,
 	(void)push;
 	happened = calloc(n ? n : 1, sizeof *happened);
 	for (size_t i = 0; i < n; i++) {
-		summarise(p, &updates[i]);
 		if (!updates[i].is_rejected)
 			note_moved(p, updates[i].ref);
 		if (happened)
@@ -275,6 +287,7 @@ void push_events_init(struct push_events *p, struct push_handler *handler)
 		.check = on_check,
 		.prepared = on_prepared,
 		.committed = on_committed,
+		.settled = on_settled,
 		.reported = on_reported,
 	};
 }

@@ -28,6 +28,7 @@ struct push_events {
 	const struct repo_settings *settings;
 	const char *repo;   /* its name */
 	const char *pusher; /* the key's name */
+	const char *peer;   /* where from */
 	bool bypasses;	    /* protect-path does not bind this key */
 	int hook_wait_ms;   /* how long answers are shown */
 
@@ -44,5 +45,6 @@ struct push_events {
 void push_events_init(struct push_events *p, struct push_handler *handler);
 void push_events_fini(struct push_events *p);
 
-/* Each ref with its old and new value, for the log. */
+/* Each ref with its old and new value, for the log; the last ones, where others
+ * were logged already because there are many. */
 const char *push_events_summary(const struct push_events *p);

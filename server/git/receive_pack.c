@@ -71,6 +71,24 @@ static int snapshot_take(struct push *p, struct err *e)
 /* Silence after which an unreadable request is over. */
 #define ABORT_IDLE_MS 500
 
+static void tell_settled(const struct push *p)
+{
+	const struct push_handler *h = p->options->handler;
+
+	for (size_t i = 0; h && h->settled && i < p->n; i++) {
+		const struct push_command *c = &p->commands[i];
+
+		h->settled(h->arg, &(struct push_update){
+					   .ref = c->ref,
+					   .old_id = c->old_id,
+					   .new_id = c->new_id,
+					   .is_forced = c->is_forced,
+					   .is_rejected = c->reason,
+					   .reason = c->reason,
+				   });
+	}
+}
+
 /* What comes after the request was understood cannot fail any more as a
  * whole: whatever goes wrong is in the report. */
 static void push_run(struct push *p)
@@ -84,6 +102,7 @@ static void push_run(struct push *p)
 	} else {
 		push_refuse_rest(p, "unpacker error");
 	}
+	tell_settled(p);
 	push_report(p);
 	/* Before a hook is heard: the client is waiting, files are not. */
 	push_quarantine_close(p);

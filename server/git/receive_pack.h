@@ -62,6 +62,9 @@ struct push_handler {
 	 * Also called (all rejected) after prepared() where none could. */
 	void (*committed)(void *arg, struct push *p,
 			  const struct push_update *updates, size_t n);
+	/* What came of one update, before the report; of every one, also where
+	 * the pack was refused. */
+	void (*settled)(void *arg, const struct push_update *u);
 	/* The report has been flushed: lines may still be sent to the user
 	 * with push_message(). */
 	void (*reported)(void *arg, struct push *p);

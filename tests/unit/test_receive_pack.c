@@ -63,6 +63,12 @@ static void on_committed(void *arg, struct push *p,
 			 updates[i].is_rejected ? updates[i].reason : "ok");
 }
 
+static void on_settled(void *arg, const struct push_update *u)
+{
+	buf_addf(arg, "settled %s %s\n", u->ref,
+		 u->is_rejected ? u->reason : "ok");
+}
+
 static void on_reported(void *arg, struct push *p)
 {
 	buf_adds(arg, "reported\n");
@@ -74,8 +80,9 @@ static void on_reported(void *arg, struct push *p)
 static int serve(const char *dir)
 {
 	struct buf heard = BUF_INIT;
-	const struct push_handler handler = { &heard, on_check, on_prepared,
-					      on_committed, on_reported };
+	const struct push_handler handler = { &heard,	   on_check,
+					      on_prepared, on_committed,
+					      on_settled,  on_reported };
 	const struct receive_pack_options options = {
 		.adopt_first_head = true,
 		.fsck_default = true,
@@ -188,7 +195,8 @@ static void takes_a_first_push_and_what_follows(void **state)
 	assert_said("remote: hooks: ?[31mheard");
 	assert_heard("check refs/heads/main: a/b/c file\n"
 		     "prepared 1 refs/heads/main\n"
-		     "committed refs/heads/main ok\nreported\n");
+		     "committed refs/heads/main ok\n"
+		     "settled refs/heads/main ok\nreported\n");
 	assert_same("main", "main");
 	assert_sound();
 	sh("cd w && echo 3 >a/b/c && mkdir d && mv file d/file && git add -A &&"
@@ -198,6 +206,7 @@ static void takes_a_first_push_and_what_follows(void **state)
 		     "check refs/tags/v1: a/b/c d/file\n"
 		     "prepared option=hello option= 2 refs/heads/main\n"
 		     "committed refs/heads/main ok\ncommitted refs/tags/v1 ok\n"
+		     "settled refs/heads/main ok\nsettled refs/tags/v1 ok\n"
 		     "reported\n"
 		     /* the tag was created: against the empty tree */);
 	assert_same("v1", "v1");
@@ -207,7 +216,8 @@ static void takes_a_first_push_and_what_follows(void **state)
 	assert_int_equal(git("push -f origin main"), 0);
 	assert_heard("check refs/heads/main forced:\n"
 		     "prepared 1 refs/heads/main\n"
-		     "committed refs/heads/main ok\nreported\n");
+		     "committed refs/heads/main ok\n"
+		     "settled refs/heads/main ok\nreported\n");
 	assert_same("main", "main");
 	/* A new branch on a commit that is there: a pack without objects. */
 	assert_int_equal(git("push origin main:refs/heads/copy"), 0);
