@@ -42,6 +42,19 @@ json_t *admin_body(const struct http_request *r, struct http_response *out)
 	return body;
 }
 
+void admin_body_fields(const struct http_request *r, struct buf *out)
+{
+	CLEANUP(json_decrefp) json_t *body = NULL;
+	const char *name;
+	json_t *value;
+
+	if (r->body.len)
+		body = json_loadb((const char *)r->body.data, r->body.len, 0,
+				  NULL);
+	json_object_foreach(body, name, value)
+		buf_addf(out, "%s%s", out->len ? "," : "", name);
+}
+
 void admin_answer(struct http_response *out, unsigned status, json_t *object)
 {
 	CLEANUP(freep) char *text = NULL;

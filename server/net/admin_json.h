@@ -21,6 +21,10 @@ struct http_request;
 json_t *admin_body(const struct http_request *r,
 		   struct http_response *out) MUST_CHECK;
 
+/* Append the names of the body's fields, with commas between them, where it is
+ * an object; never a value. For logs. */
+void admin_body_fields(const struct http_request *r, struct buf *out);
+
 /* `object` as the answer, and drop it. */
 void admin_answer(struct http_response *out, unsigned status, json_t *object);
 

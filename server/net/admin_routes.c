@@ -110,14 +110,19 @@ static const struct route *find(const struct http_request *r, bool *is_path_out)
 	return NULL;
 }
 
-/* Who changed what, whether it went well or not; never the body. */
+/* Who changed what, whether it went well or not; of the body the names of what
+ * it sets, never a value. */
 static void log_verb(const struct route *route, const struct admin_call *c,
 		     const struct http_response *out)
 {
+	CLEANUP(buf_fini) struct buf fields = BUF_INIT;
+
+	admin_body_fields(c->request, &fields);
 	log_info("admin.verb", "peer", c->request->peer, "method",
 		 http_method_name(c->request->method), "route",
 		 strchr(route->text, '/'), "name", c->name, "id", c->id,
-		 "status", fmt_u64(out->status), NULL);
+		 "fields", fields.len ? buf_str(&fields) : NULL, "status",
+		 fmt_u64(out->status), NULL);
 }
 
 int admin_routes_handle(void *arg, const struct http_request *r,

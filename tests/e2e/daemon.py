@@ -95,11 +95,12 @@ class Daemon:
         def ready():
             if self.process.poll() is not None:
                 raise AssertionError("headwaterd ended: " + self.log())
-            return [l for l in self.lines if "event=ready" in l]
+            return [l for l in self.lines
+                    if re.search('event"?[=:]"?ready', l)]
 
         line = wait_for(ready, "the ready line")[0]
-        self.addresses = dict(
-            re.findall(r"\b(ssh|http|https|probe)=(\S+)", line))
+        self.addresses = dict(re.findall(
+            r'\b(ssh|http|https|probe)"?[=:]"?([^\s"]+)', line))
 
     def stop(self, sig=signal.SIGTERM, patience=PATIENCE + 20):
         if self.process is None or self.process.poll() is not None:
@@ -319,9 +320,11 @@ class Receiver:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port),
-                                                      Handler)
-        self.server.daemon_threads = True
+        class Server(http.server.ThreadingHTTPServer):
+            request_queue_size = 128
+            daemon_threads = True
+
+        self.server = Server(("127.0.0.1", port), Handler)
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever,
                          daemon=True).start()
