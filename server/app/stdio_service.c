@@ -122,7 +122,13 @@ static int serve_push(struct repository *r, struct stream *s,
 	struct receive_pack_result result = { 0 };
 
 	snprintf(id, sizeof id, "stdio-%ld", (long)getpid());
-	return receive_pack(r, s, &options, &result, e);
+	if (receive_pack(r, s, &options, &result, e) < 0)
+		return -1;
+	/* A failure for git's client, which then shows one of its own. */
+	if (result.is_abandoned)
+		return err_set(e, ERR_CLOSED,
+			       "the client left before it said what to push");
+	return 0;
 }
 
 /* `headwaterd stdio SERVICE`: one row each. */

@@ -164,6 +164,10 @@ static int check_connected(struct import *m, struct err *e)
 	size_t n = m->header.n_refs;
 	CLEANUP(freep) struct oid *tips = calloc(n, sizeof *tips);
 	CLEANUP(freep) bool *connected = calloc(n, sizeof *connected);
+	const struct connectivity_question question = {
+		.snapshot = m->snapshot,
+		.objects = all,
+	};
 	struct oid missing;
 	char hex[OID_MAX_HEX + 1];
 
@@ -173,8 +177,7 @@ static int check_connected(struct import *m, struct err *e)
 		return err_nomem(e);
 	for (size_t i = 0; i < n; i++)
 		tips[i] = m->header.refs[i].id;
-	if (connectivity_check(m->snapshot, all, tips, n, connected, &missing,
-			       e) < 0)
+	if (connectivity_check(&question, tips, n, connected, &missing, e) < 0)
 		return -1;
 	for (size_t i = 0; i < n; i++)
 		if (!connected[i])

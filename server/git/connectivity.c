@@ -34,6 +34,7 @@
 
 /* What the refs reach, found out when first asked. */
 struct trust {
+	const struct connectivity_question *question;
 	struct snapshot *snapshot;
 	struct graph *graph;
 	struct object_reader *reader; /* of the snapshot's objects */
@@ -44,9 +45,12 @@ struct trust {
 	unsigned n_asked;
 };
 
-static int trust_begin(struct trust *t, struct snapshot *s, struct err *e)
+static int trust_begin(struct trust *t, const struct connectivity_question *q,
+		       struct err *e)
 {
-	*t = (struct trust){ .snapshot = s };
+	struct snapshot *s = q->snapshot;
+
+	*t = (struct trust){ .question = q, .snapshot = s };
 	t->graph = snapshot_graph(s);
 	t->reader = object_reader_new(snapshot_objects(s), CACHE_BYTES, e);
 	return t->reader ? 0 : -1;
@@ -83,6 +87,7 @@ static int load_tips(struct trust *t, struct err *e)
 		return -1;
 	for (size_t i = 0; i < refs_count(refs); i++) {
 		ref = refs_at(refs, i);
+		connectivity_tick(t->question);
 		if (add_tip(t, ref->peeled.len ? &ref->peeled : &ref->id, e) <
 		    0)
 			return -1;
@@ -150,23 +155,23 @@ static int each_alone(const struct connectivity_request *request,
 	return 0;
 }
 
-int connectivity_check(struct snapshot *s, struct objects *objects,
+int connectivity_check(const struct connectivity_question *q,
 		       const struct oid *tips, size_t n, bool *is_connected_out,
 		       struct oid *missing_out, struct err *e)
 {
+	struct objects *known = snapshot_objects(q->snapshot);
 	struct trust trust;
 	struct connectivity_request request = {
-		.objects = objects,
-		.n_old_packs =
-			objects_same_prefix(objects, snapshot_objects(s)),
+		.question = q,
+		.n_old_packs = objects_same_prefix(q->objects, known),
 		.trust = trust_commit,
 		.arg = &trust,
 	};
-	int r = trust_begin(&trust, s, e);
+	int r = trust_begin(&trust, q, e);
 
 	request.graph = trust.graph;
 	if (r == 0)
-		request.reader = object_reader_new(objects, CACHE_BYTES, e);
+		request.reader = object_reader_new(q->objects, CACHE_BYTES, e);
 	r = request.reader ? walk_tips(&request, tips, n, missing_out, e) : -1;
 	if (r >= 0) {
 		for (size_t i = 0; i < n; i++)

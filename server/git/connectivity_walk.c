@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "git/graph.h"
+#include "git/oid_set.h"
 
 #include <stdlib.h>
 
@@ -23,8 +24,8 @@ int connectivity_walk_init(struct connectivity_walk *w,
 {
 	(void)e;
 	*w = (struct connectivity_walk){ .request = request };
-	w->kind = objects_kind(request->objects);
-	object_numbers_init(&w->numbers, request->objects);
+	w->kind = objects_kind(request->question->objects);
+	object_numbers_init(&w->numbers, request->question->objects);
 	return 0;
 }
 
@@ -111,6 +112,22 @@ static bool is_shallow(const struct connectivity_walk *w, const struct oid *id)
 	return n > 0;
 }
 
+/* Does the pusher's history end at this commit, which has parents? One that a
+ * ref reaches is whole all the same, also where it came again. 1, 0, -1. */
+static int is_end(const struct connectivity_walk *w, const struct oid *id,
+		  struct err *e)
+{
+	const struct connectivity_question *q = w->request->question;
+	int r;
+
+	if (!q->ends || !oid_set_has(q->ends, id))
+		return 0;
+	r = w->request->trust(w->request->arg, id, e);
+	if (r)
+		return r;
+	return oid_set_add(q->used, id, e) < 0 ? -1 : 1;
+}
+
 /* A trusted commit: its tree is one to compare with, if it can be read. */
 static int add_base(struct connectivity_walk *w, uint32_t number, struct err *e)
 {
@@ -174,8 +191,12 @@ static int look_at_commit(struct connectivity_walk *w, uint32_t number,
 		return -1;
 	w->roots[w->n_roots++] = commit.tree;
 	object_numbers_at(&w->numbers, number, &at, &id);
-	if (is_shallow(w, &id))
+	if (is_shallow(w, &id) || !commit.parents.len)
 		return 1;
+	r = is_end(w, &id, e);
+	if (r)
+		return r;
+	r = 1;
 	while (r > 0 && commit_parent(&commit.parents, w->kind, &parent))
 		r = need_commit(w, &parent, e);
 	return r;
@@ -185,8 +206,10 @@ static int walk_commits(struct connectivity_walk *w, struct err *e)
 {
 	int r = 1;
 
-	while (r > 0 && w->n_commits)
+	while (r > 0 && w->n_commits) {
+		connectivity_tick(w->request->question);
 		r = look_at_commit(w, w->commits[--w->n_commits], e);
+	}
 	return r;
 }
 
@@ -357,6 +380,7 @@ static int walk_trees(struct connectivity_walk *w, struct err *e)
 
 	while (r > 0 && w->n_trees) {
 		tree = w->trees[--w->n_trees];
+		connectivity_tick(w->request->question);
 		r = look_at_tree(w, &tree, e);
 	}
 	return r;

@@ -7,14 +7,15 @@
 #pragma once
 
 #include "base/attr.h"
+#include "git/connectivity.h"
 #include "git/object_set.h"
 
 struct err;
 struct graph;
 
 struct connectivity_request {
-	struct objects *objects;
-	struct object_reader *reader; /* of `objects` */
+	const struct connectivity_question *question;
+	struct object_reader *reader; /* of its objects */
 	struct graph *graph;	      /* for shallow commits; may be NULL */
 	uint32_t n_old_packs; /* what lies in the ones behind was pushed */
 	/* Is this commit, which was not pushed, whole with all its history?
@@ -22,6 +23,12 @@ struct connectivity_request {
 	int (*trust)(void *arg, const struct oid *commit, struct err *e);
 	void *arg;
 };
+
+static inline void connectivity_tick(const struct connectivity_question *q)
+{
+	if (q->tick)
+		q->tick(q->arg);
+}
 
 /* Trees of trusted commits that are compared with; more are not needed to be
  * right, only to be quick. */

@@ -43,6 +43,16 @@ struct graph *graph_new(const char *git_dir, enum oid_kind kind)
 	return graph_alloc(kind, &shallow);
 }
 
+struct graph *graph_new_shallow(const char *git_dir, enum oid_kind kind,
+				const struct oid_set *more, struct err *e)
+{
+	struct graph *g = graph_new(git_dir, kind);
+
+	if (!g)
+		return err_nomem(e), NULL;
+	return shallow_extend(&g->shallow, more, e) < 0 ? graph_free(g) : g;
+}
+
 /* -- nodes ----------------------------------------------------------------- */
 
 struct node *graph_node_of(const struct graph *g, uint32_t number)

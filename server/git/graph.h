@@ -18,6 +18,7 @@
 struct err;
 struct graph;
 struct object_reader;
+struct oid_set;
 
 #define GRAPH_NONE UINT32_MAX
 
@@ -34,6 +35,10 @@ struct graph_node {
 /* Reads `git_dir`/shallow; where that is malformed, every load says so. NULL
  * out of memory. */
 struct graph *graph_new(const char *git_dir, enum oid_kind kind) MUST_CHECK;
+/* Another one, in which these commits are shallow, too. */
+struct graph *graph_new_shallow(const char *git_dir, enum oid_kind kind,
+				const struct oid_set *more,
+				struct err *e) MUST_CHECK;
 struct graph *graph_free(struct graph *g);
 
 /*

@@ -77,6 +77,27 @@ int shallow_copy(struct shallow_list *s, const struct shallow_list *from,
 	return 0;
 }
 
+int shallow_extend(struct shallow_list *s, const struct oid_set *more,
+		   struct err *e)
+{
+	struct oid *grown;
+
+	grown = reallocarray(s->ids, s->n + more->n + 1, sizeof *grown);
+	if (!grown)
+		return err_nomem(e);
+	s->ids = grown;
+	for (size_t i = 0, n = s->n; i < more->n; i++) {
+		bool is_there = n && bsearch(&more->items[i], grown, n,
+					     sizeof *grown, by_id);
+
+		if (!is_there)
+			grown[s->n++] = more->items[i];
+	}
+	if (s->n)
+		qsort(s->ids, s->n, sizeof *s->ids, by_id);
+	return 0;
+}
+
 void shallow_fini(struct shallow_list *s)
 {
 	free(s->path);

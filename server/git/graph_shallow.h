@@ -8,7 +8,7 @@
 #include "base/attr.h"
 #include "base/err.h"
 #include "base/files.h"
-#include "git/oid.h"
+#include "git/oid_set.h"
 
 struct shallow_list {
 	char *path;
@@ -24,6 +24,9 @@ int shallow_read(struct shallow_list *s, const char *git_dir,
 /* The ids of another list, or its `why` as the error. */
 int shallow_copy(struct shallow_list *s, const struct shallow_list *from,
 		 struct err *e) MUST_CHECK;
+/* As if these stood in the file, too. */
+int shallow_extend(struct shallow_list *s, const struct oid_set *more,
+		   struct err *e) MUST_CHECK;
 void shallow_fini(struct shallow_list *s);
 
 bool shallow_has(const struct shallow_list *s, const struct oid *id);

@@ -10,9 +10,11 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "git/capabilities.h"
+#include "git/oid_set.h"
 #include "git/pktline.h"
 #include "git/receive_pack.h"
 
+struct graph;
 struct object_reader;
 struct objects;
 struct pack_ingest;
@@ -30,6 +32,7 @@ struct push_command {
 	bool is_forced;
 	bool is_alias;	/* a symbolic ref to another ref of this push */
 	bool is_absent; /* a deletion of what is not there */
+	bool is_cut;	/* whole where the pusher's own history ends */
 };
 
 struct push {
@@ -53,8 +56,9 @@ struct push {
 	struct push_command *commands;
 	size_t n, room;
 	struct push_command **by_name; /* the same, sorted */
-	size_t n_shallow;
-	uint64_t text_bytes; /* held of what it said */
+	size_t n_shallow;	       /* lines */
+	struct oid_set ends;	       /* commits that are shallow there */
+	uint64_t text_bytes;	       /* held of what it said */
 	char **option_lines;
 	size_t n_option_lines;
 	struct push_options_list option_list;
@@ -66,6 +70,8 @@ struct push {
 	struct pack_ingest *ingest;
 	struct objects *objects; /* with the new ones */
 	struct object_reader *reader;
+	struct oid_set new_ends; /* of them, those that are to be so here */
+	struct graph *graph;	 /* with them; NULL: the snapshot's will do */
 	struct push_update *updates;   /* what the handler is told */
 	struct push_command **updated; /* whose they are */
 	size_t n_updates;
@@ -89,7 +95,7 @@ void push_refuse(struct push_command *c, const char *format, ...)
 	PRINTF_LIKE(2, 3);
 /* Refuse all that are not refused yet. */
 void push_refuse_rest(struct push *p, const char *reason);
-/* The command for this ref; NULL. */
+/* The first command for this ref; NULL. */
 struct push_command *push_find(const struct push *p, const char *ref);
 
 /* receive_advertise.c: what there is, until the flush. */
@@ -101,12 +107,22 @@ int push_read_request(struct push *p, struct err *e) MUST_CHECK;
 
 /* receive_unpack.c: the pack into a quarantine; failures go to p->unpack. */
 void push_unpack(struct push *p);
+/* Are the objects checked? */
+bool push_wants_fsck(const struct push *p);
 int push_publish(struct push *p, struct err *e) MUST_CHECK;
 int push_quarantine_open(struct push *p, struct err *e) MUST_CHECK;
 void push_quarantine_close(struct push *p);
 
 /* receive_judge.c: what is not allowed is refused. */
 void push_judge(struct push *p);
+
+/* receive_connected.c: what is not whole is refused, or fails the unpacking. */
+void push_judge_connected(struct push *p);
+
+/* receive_shallow.c: where accepted updates end, into the `shallow` file. */
+int push_shallow_write(struct push *p, struct err *e) MUST_CHECK;
+/* The graph in which histories that end there can be compared. */
+struct graph *push_graph(struct push *p, struct err *e) MUST_CHECK;
 
 /* receive_worktree.c: is this branch checked out somewhere? */
 bool push_is_checked_out(const struct push *p, const char *ref);

@@ -50,8 +50,9 @@ void push_refuse_rest(struct push *p, const char *reason)
 static int compare_commands(const void *a, const void *b)
 {
 	struct push_command *const *x = a, *const *y = b;
+	int order = strcmp((*x)->ref, (*y)->ref);
 
-	return strcmp((*x)->ref, (*y)->ref);
+	return order ? order : (*x > *y) - (*x < *y);
 }
 
 struct push_command *push_find(const struct push *p, const char *ref)
@@ -60,16 +61,15 @@ struct push_command *push_find(const struct push *p, const char *ref)
 
 	while (low < high) {
 		size_t at = low + (high - low) / 2;
-		int order = strcmp(p->by_name[at]->ref, ref);
 
-		if (!order)
-			return p->by_name[at];
-		if (order < 0)
+		if (strcmp(p->by_name[at]->ref, ref) < 0)
 			low = at + 1;
 		else
 			high = at;
 	}
-	return NULL;
+	if (low == p->n || strcmp(p->by_name[low]->ref, ref))
+		return NULL;
+	return p->by_name[low];
 }
 
 static int not_the_protocol(struct span line, struct err *e)
@@ -167,7 +167,9 @@ static int line_parse(struct push *p, struct span line, struct err *e)
 			       rest.len > 100 ? 100 : (int)rest.len,
 			       (const char *)rest.data);
 	p->n_shallow++;
-	return 0;
+	if (!may_keep(p, sizeof id))
+		return 0;
+	return oid_set_add(&p->ends, &id, e) < 0 ? -1 : 0;
 }
 
 /* The next line: 1; 0 at the flush that ends the section, or where the client
@@ -185,8 +187,10 @@ static int line_read(struct push *p, struct pkt *pkt, struct err *e)
 	case PKT_FLUSH:
 		return 0;
 	case PKT_EOF:
-		if (!p->n && !p->n_shallow)
+		if (!p->n && !p->n_shallow) {
+			p->result->is_abandoned = true;
 			return 0;
+		}
 		return err_set(e, ERR_CLOSED, "the push ends in the middle");
 	default:
 		return err_set(e, ERR_MALFORMED,

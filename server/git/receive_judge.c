@@ -6,7 +6,6 @@
 #include "git/receive.h"
 
 #include "base/cleanup.h"
-#include "git/connectivity.h"
 #include "git/graph.h"
 #include "git/object.h"
 #include "git/objects.h"
@@ -54,20 +53,15 @@ static void judge_hidden(struct push *p, struct push_command *c)
 		push_refuse(c, "deny updating a hidden ref");
 }
 
-/* The report is by name: what is asked twice cannot be answered. */
+/* As git: the first may be, which makes the old value of the others wrong. A
+ * client reads the report in the order of its commands. */
 static void judge_twice(struct push *p)
 {
-	for (size_t i = 1; i < p->n; i++) {
-		struct push_command *a = p->by_name[i - 1];
-		struct push_command *b = p->by_name[i];
-
-		if (strcmp(a->ref, b->ref))
-			continue;
-		push_refuse(a, "multiple updates for ref '%s' not allowed",
-			    a->ref);
-		push_refuse(b, "multiple updates for ref '%s' not allowed",
-			    b->ref);
-	}
+	for (size_t i = 1; i < p->n; i++)
+		if (!strcmp(p->by_name[i - 1]->ref, p->by_name[i]->ref))
+			push_refuse(p->by_name[i],
+				    "multiple updates for ref '%s' not allowed",
+				    p->by_name[i]->ref);
 }
 
 /* A symbolic ref and what it leads to, in one push. */
@@ -92,38 +86,6 @@ static void judge_alias(struct push *p, struct push_command *c)
 
 /* -- objects -------------------------------------------------------------- */
 
-static void judge_connected(struct push *p)
-{
-	CLEANUP(freep) struct oid *tips = calloc(p->n, sizeof *tips);
-	CLEANUP(freep) struct oid *missing = calloc(p->n, sizeof *missing);
-	CLEANUP(freep) bool *is_whole = calloc(p->n, sizeof *is_whole);
-	struct err e;
-
-	if (!tips || !missing || !is_whole) {
-		push_refuse_rest(p, "out of memory");
-		return;
-	}
-	for (size_t i = 0; i < p->n; i++)
-		tips[i] = p->commands[i].reason ? oid_zero(p->kind)
-						: p->commands[i].new_id;
-	if (connectivity_check(p->snapshot, p->objects, tips, p->n, is_whole,
-			       missing, &e) < 0) {
-		push_refuse_rest(p, e.message);
-		return;
-	}
-	for (size_t i = 0; i < p->n; i++) {
-		if (is_whole[i])
-			continue;
-		if (p->n_shallow)
-			push_refuse(&p->commands[i],
-				    "shallow update not allowed: fetch "
-				    "--unshallow first");
-		else
-			push_refuse(&p->commands[i],
-				    "missing necessary objects");
-	}
-}
-
 /* Branches hold commits. */
 static void judge_type(struct push *p, struct push_command *c)
 {
@@ -145,11 +107,11 @@ static void judge_type(struct push *p, struct push_command *c)
 static bool is_ancestor(struct push *p, const struct oid *old_id,
 			const struct oid *new_id)
 {
-	struct graph *g = snapshot_graph(p->snapshot);
 	uint32_t old_n, new_n;
 	struct err e;
+	struct graph *g = push_graph(p, &e);
 
-	return !graph_load(g, p->reader, old_id, &old_n, &e) &&
+	return g && !graph_load(g, p->reader, old_id, &old_n, &e) &&
 	       !graph_load(g, p->reader, new_id, &new_n, &e) &&
 	       graph_reaches(g, &new_n, 1, old_n, &e) > 0;
 }
@@ -279,7 +241,7 @@ void push_judge(struct push *p)
 	judge_twice(p);
 	for (size_t i = 0; i < ARRAY_SIZE(early_rules); i++)
 		rule_apply(p, early_rules[i]);
-	judge_connected(p);
+	push_judge_connected(p);
 	for (size_t i = 0; i < ARRAY_SIZE(late_rules); i++)
 		rule_apply(p, late_rules[i]);
 	if (!capabilities_has(&p->caps, CAP_ATOMIC) ||

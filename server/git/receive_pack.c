@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "git/graph.h"
 #include "git/refs.h"
 #include "git/repo_config.h"
 #include "git/repo_lock.h"
@@ -45,6 +46,9 @@ static void push_fini(struct push *p)
 	for (size_t i = 0; i < p->n_option_lines; i++)
 		free(p->option_lines[i]);
 	free(p->caps_text);
+	oid_set_fini(&p->ends);
+	oid_set_fini(&p->new_ends);
+	graph_free(p->graph);
 	free(p->commands);
 	free(p->by_name);
 	free(p->option_lines);

@@ -104,7 +104,9 @@ struct receive_pack_result {
 	uint32_t n_updates, n_rejected;
 	uint32_t n_objects;
 	uint64_t pack_bytes;
-	bool is_accepted; /* at least one ref moved */
+	bool is_accepted;  /* at least one ref moved */
+	bool is_abandoned; /* the client left without a word, not even a flush;
+			      go-git does where there is nothing to push */
 	char agent[64];
 };
 

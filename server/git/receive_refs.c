@@ -295,6 +295,12 @@ static int publish(struct push *p)
 				    e.message);
 		return -1;
 	}
+	if (push_shallow_write(p, &e) < 0) {
+		for (size_t i = 0; i < p->n; i++)
+			push_refuse(&p->commands[i], "shallow error: %s",
+				    e.message);
+		return -1;
+	}
 	if (tell_prepared(p, &e) < 0) {
 		push_refuse_rest(p, e.message);
 		return -1;

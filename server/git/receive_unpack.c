@@ -80,7 +80,7 @@ static uint64_t smaller_limit(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-static bool wants_fsck(const struct push *p)
+bool push_wants_fsck(const struct push *p)
 {
 	if (p->config->fsck_objects == CONFIG_UNSET)
 		return p->options->fsck_default;
@@ -114,7 +114,7 @@ static int ingest_run(struct push *p, struct err *e)
 
 	options.limits.pack_bytes = smaller_limit(options.limits.pack_bytes,
 						  p->config->max_input_size);
-	if (wants_fsck(p)) {
+	if (push_wants_fsck(p)) {
 		fsck = fsck_new(p->kind, &p->config->fsck_levels, p->git_dir,
 				true, e);
 		if (!fsck)

@@ -18,23 +18,13 @@
 static int head_write(const char *git_dir, const char *work_dir,
 		      const char *target, struct err *e)
 {
-	CLEANUP(freep) char *from = path_join(work_dir, "HEAD");
-	CLEANUP(freep) char *to = path_join(git_dir, "HEAD");
 	CLEANUP(freep) char *text = NULL;
-	CLEANUP(closep) int fd = -1;
 
-	if (!from || !to || asprintf(&text, "ref: %s\n", target) < 0)
+	if (asprintf(&text, "ref: %s\n", target) < 0) {
+		text = NULL;
 		return err_nomem(e);
-	fd = open(from, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	if (fd < 0)
-		return err_errno(e, "creating %s", from);
-	if (fd_write_full(fd, text, strlen(text), e) < 0)
-		return err_wrap(e, "%s", from);
-	if (fsync(fd) < 0)
-		return err_errno(e, "making %s durable", from);
-	if (rename(from, to) < 0)
-		return err_errno(e, "replacing HEAD");
-	return dir_sync(git_dir, e);
+	}
+	return ref_lock_replace(git_dir, "HEAD", work_dir, span_str(text), e);
 }
 
 static int head_set(const char *git_dir, const char *work_dir,
@@ -151,7 +141,8 @@ static int sweep_dir(struct sweep *s, const char *dir, struct err *e)
 
 static int sweep_top(const struct sweep *s, const char *git_dir, struct err *e)
 {
-	static const char *const names[] = { "packed-refs.lock", "HEAD.lock" };
+	static const char *const names[] = { "packed-refs.lock", "HEAD.lock",
+					     "shallow.lock" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		CLEANUP(freep) char *path = path_join(git_dir, names[i]);

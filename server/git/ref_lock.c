@@ -88,6 +88,27 @@ void ref_lock_drop(const char *git_dir, const char *name)
 		unlink(path);
 }
 
+int ref_lock_replace(const char *git_dir, const char *name,
+		     const char *work_dir, struct span text, struct err *e)
+{
+	CLEANUP(freep) char *from = path_join(work_dir, name);
+	CLEANUP(freep) char *to = path_join(git_dir, name);
+	CLEANUP(closep) int fd = -1;
+
+	if (!from || !to)
+		return err_nomem(e);
+	fd = open(from, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	if (fd < 0)
+		return err_errno(e, "creating %s", from);
+	if (fd_write_full(fd, text.data, text.len, e) < 0)
+		return err_wrap(e, "%s", from);
+	if (fsync(fd) < 0)
+		return err_errno(e, "making %s durable", from);
+	if (rename(from, to) < 0)
+		return err_errno(e, "replacing %s", name);
+	return dir_sync(git_dir, e);
+}
+
 bool ref_lock_is_held(const char *git_dir, const char *name)
 {
 	CLEANUP(freep) char *path = lock_path(git_dir, name);

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "base/attr.h"
+#include "base/span.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,6 +29,11 @@ int ref_lock_mark(const char *work_dir, struct err *e) MUST_CHECK;
 int ref_lock_take(const char *git_dir, const char *name, const char *work_dir,
 		  int64_t deadline_ms, struct err *e) MUST_CHECK;
 void ref_lock_drop(const char *git_dir, const char *name);
+/* Replace GIT_DIR/NAME, whose lock is held, by `text`: whole and durable; what
+ * is half written lies in WORK_DIR. */
+int ref_lock_replace(const char *git_dir, const char *name,
+		     const char *work_dir, struct span text,
+		     struct err *e) MUST_CHECK;
 bool ref_lock_is_held(const char *git_dir, const char *name);
 
 /* Make the directories above GIT_DIR/NAME; 1 where one was made. */

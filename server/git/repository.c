@@ -187,8 +187,27 @@ static struct refs *refs_now(const struct repository *r,
 	return reader ? refs_load(r->git_dir, OID_SHA1, reader, old, e) : NULL;
 }
 
-/* Refs, then objects that are at least as new as they; refs whose objects were
- * not seen are looked at again with the newer objects. */
+/* The commits, anew where another `shallow` file gives them other parents. */
+static int commits_build(struct repository *r, struct snapshot *s,
+			 struct err *e)
+{
+	struct commits *c;
+
+	if (!r->commits || !commits_fresh(r->commits)) {
+		c = commits_new(r->git_dir, OID_SHA1);
+		if (!c)
+			return err_nomem(e);
+		commits_put(r->commits);
+		r->commits = c;
+	}
+	commits_put(s->commits);
+	s->commits = commits_get(r->commits);
+	return 0;
+}
+
+/* Refs, then the commits' `shallow` file and objects, each at least as new as
+ * what names it: a push writes them in the opposite order. Refs whose objects
+ * were not seen are looked at again with the newer objects. */
 static int contents_build(struct repository *r, const struct snapshot *old,
 			  struct snapshot *s, struct err *e)
 {
@@ -204,6 +223,8 @@ static int contents_build(struct repository *r, const struct snapshot *old,
 	else
 		s->refs = refs_now(r, s->objects, refs_before, e);
 	for (int i = 0; s->refs && i < BUILD_TRIES; i++) {
+		if (commits_build(r, s, e) < 0)
+			return -1;
 		newer = objects_now(r, s->objects, e);
 		if (!newer)
 			return -1;
@@ -220,23 +241,6 @@ static int contents_build(struct repository *r, const struct snapshot *old,
 	return s->refs ? 0 : -1;
 }
 
-/* The commits, anew where another `shallow` file gives them other parents. */
-static int commits_build(struct repository *r, struct snapshot *s,
-			 struct err *e)
-{
-	struct commits *c;
-
-	if (!r->commits || !commits_fresh(r->commits)) {
-		c = commits_new(r->git_dir, OID_SHA1);
-		if (!c)
-			return err_nomem(e);
-		commits_put(r->commits);
-		r->commits = c;
-	}
-	s->commits = commits_get(r->commits);
-	return 0;
-}
-
 static struct snapshot *
 snapshot_build(struct repository *r, const struct snapshot *old, struct err *e)
 {
@@ -246,8 +250,7 @@ snapshot_build(struct repository *r, const struct snapshot *old, struct err *e)
 		return err_nomem(e), NULL;
 	s->repository = r;
 	s->n_owners = 1;
-	if (config_build(r, old, s, e) < 0 || commits_build(r, s, e) < 0 ||
-	    contents_build(r, old, s, e) < 0)
+	if (config_build(r, old, s, e) < 0 || contents_build(r, old, s, e) < 0)
 		return NULL;
 	return TAKE(s);
 }

@@ -8,6 +8,7 @@
 #include "git/connectivity.h"
 #include "git/object_hash.h"
 #include "git/objects.h"
+#include "git/oid_set.h"
 #include "git/pack_ingest.h"
 #include "git/repository.h"
 
@@ -24,6 +25,8 @@ struct scene {
 	struct pack_builder pack;
 	struct oid file, directory, tree, old, lost, lost_tree;
 	struct oid missing;
+	struct oid_set ends, used;
+	unsigned n_ticks;
 	struct err e;
 };
 
@@ -90,6 +93,8 @@ static int tear_down(void **state)
 	struct scene *s = *state;
 
 	builder_fini(&s->pack);
+	oid_set_fini(&s->ends);
+	oid_set_fini(&s->used);
 	snapshot_put(s->snapshot);
 	repository_put(s->repository);
 	fixture_close(&s->f);
@@ -109,6 +114,11 @@ static ssize_t read_span(void *arg, void *data, size_t n, struct err *e)
 	return (ssize_t)n;
 }
 
+static void count(void *arg)
+{
+	++*(unsigned *)arg;
+}
+
 /* Receive what was built, and judge the tips against it. */
 static void check(struct scene *s, const struct oid *tips, size_t n,
 		  bool *connected)
@@ -116,6 +126,13 @@ static void check(struct scene *s, const struct oid *tips, size_t n,
 	struct pack_ingest_options options = {
 		.objects = snapshot_objects(s->snapshot),
 		.quarantine_dir = s->quarantine,
+	};
+	struct connectivity_question question = {
+		.snapshot = s->snapshot,
+		.ends = s->ends.n ? &s->ends : NULL,
+		.used = &s->used,
+		.tick = count,
+		.arg = &s->n_ticks,
 	};
 	struct pack_ingest *in;
 	struct objects *view;
@@ -128,8 +145,9 @@ static void check(struct scene *s, const struct oid *tips, size_t n,
 		fail_msg("%s", s->e.message);
 	view = pack_ingest_objects(in, &s->e);
 	assert_non_null(view);
-	if (connectivity_check(s->snapshot, view, tips, n, connected,
-			       &s->missing, &s->e) < 0)
+	question.objects = view;
+	if (connectivity_check(&question, tips, n, connected, &s->missing,
+			       &s->e) < 0)
 		fail_msg("%s", s->e.message);
 	objects_put(view);
 	pack_ingest_free(in);
@@ -249,6 +267,42 @@ static void a_missing_parent_is_noticed(void **state)
 	struct oid tip = push_commit(s, &s->tree, &parent);
 
 	misses(s, &tip, &parent);
+}
+
+static void history_may_end_where_the_pusher_says(void **state)
+{
+	struct scene *s = *state;
+	struct oid parent = id_of_text(OBJECT_COMMIT, "parent");
+	struct oid other = id_of_text(OBJECT_COMMIT, "other");
+	struct oid end = push_commit(s, &s->tree, &parent);
+	struct oid tip = push_commit(s, &s->tree, &end);
+
+	assert_int_equal(oid_set_add(&s->ends, &end, &s->e), 1);
+	assert_int_equal(oid_set_add(&s->ends, &other, &s->e), 1);
+	assert_true(is_connected(s, &tip));
+	assert_int_equal(s->used.n, 1);
+	assert_true(oid_eq(&s->used.items[0], &end));
+	assert_true(s->n_ticks > 0);
+}
+
+/* A pusher must not cut off what others have whole, not by sending the commit
+ * again either. */
+static void what_a_ref_reaches_is_no_end(void **state)
+{
+	struct scene *s = *state;
+	struct oid here = write_commit(s, &s->tree, &s->old), tip;
+	char *text = commit_text(&s->tree, &s->old, "old");
+
+	write_ref(s, "refs/heads/here", &here);
+	snapshot_put(s->snapshot);
+	s->snapshot = repository_snapshot(s->repository, &s->e);
+	assert_non_null(s->snapshot);
+	builder_text(&s->pack, OBJECT_COMMIT, text);
+	free(text);
+	tip = push_commit(s, &s->tree, &here);
+	assert_int_equal(oid_set_add(&s->ends, &here, &s->e), 1);
+	assert_true(is_connected(s, &tip));
+	assert_int_equal(s->used.n, 0);
 }
 
 static void a_missing_tip_is_noticed(void **state)
@@ -379,6 +433,8 @@ int main(void)
 		TEST(a_missing_blob_is_noticed),
 		TEST(a_missing_tree_is_noticed),
 		TEST(a_missing_parent_is_noticed),
+		TEST(history_may_end_where_the_pusher_says),
+		TEST(what_a_ref_reaches_is_no_end),
 		TEST(a_missing_tip_is_noticed),
 		TEST(being_on_disk_is_not_enough),
 		TEST(an_unreachable_parent_that_is_whole_is_taken),

@@ -377,18 +377,25 @@ static void refuses_what_fsck_refuses(void **state)
 	sh("test -z \"$(git -C r.git for-each-ref)\"");
 }
 
-static void refuses_a_hole_in_history(void **state)
+/* A clone of depth 1, of what the server has not. */
+static void make_shallow_client(void)
 {
-	(void)state;
-	NEED_GIT();
-	make_server("");
 	make_client();
 	sh("cd w && git commit -q --allow-empty -m two && cd .. &&"
 	   "git clone -q --depth=1 file://$PWD/w shallow &&"
 	   "mv w full && mv shallow w && cd w &&"
 	   "git remote set-url origin ../r.git");
+}
+
+static void refuses_a_hole_in_history(void **state)
+{
+	(void)state;
+	NEED_GIT();
+	make_server("");
+	make_shallow_client();
 	assert_int_not_equal(git("push origin main"), 0);
 	assert_said("(shallow update not allowed");
+	assert_false(exists("r.git/shallow"));
 	sh("test -z \"$(git -C r.git for-each-ref)\"");
 	sh("mv w shallow && mv full w");
 	assert_int_equal(git("push origin main"), 0);
@@ -397,6 +404,80 @@ static void refuses_a_hole_in_history(void **state)
 	/* The server has what the client has not. */
 	assert_int_equal(git("push origin main"), 0);
 	assert_same("main", "main");
+	assert_sound();
+}
+
+static void becomes_shallow_where_that_is_allowed(void **state)
+{
+	(void)state;
+	NEED_GIT();
+	make_server("[receive]\n\tshallowUpdate = true\n"
+		    "\tdenyNonFastForwards = true\n");
+	make_shallow_client();
+	sh("git -C w rev-parse main >end");
+	/* What is refused cuts nothing. */
+	assert_int_not_equal(git("push origin main:forbidden"), 0);
+	assert_false(exists("r.git/shallow"));
+	assert_int_equal(git("push origin main"), 0);
+	sh("cmp r.git/shallow end");
+	assert_same("main", "main");
+	assert_sound();
+	sh("cd w && git commit -q --allow-empty -m three");
+	assert_int_equal(git("push origin main"), 0);
+	/* In version 2 git's client fails at its own server's ref-in-want. */
+	sh("cmp r.git/shallow end && git -c protocol.version=0 clone -q"
+	   " file://$PWD/r.git c && test $(git -C c rev-list --count HEAD) = "
+	   "2");
+	assert_sound();
+}
+
+/* Run git send-pack, which asks for what git push itself refuses. */
+static int send_pack(const char *arguments)
+{
+	char command[8192];
+
+	snprintf(command, sizeof command,
+		 "cd w && git send-pack --receive-pack='%s --serve' ../r.git"
+		 " %s >../out 2>&1",
+		 self, arguments);
+	return system(command);
+}
+
+static void of_two_updates_of_a_ref_the_first_counts(void **state)
+{
+	(void)state;
+	NEED_GIT();
+	make_server("");
+	make_client();
+	sh("cd w && git branch a && git commit -q --allow-empty -m two");
+	assert_int_not_equal(send_pack("a:foo main:foo"), 0);
+	assert_said("multiple updates for ref 'refs/heads/foo' not allowed");
+	assert_same("a", "foo");
+	assert_int_not_equal(send_pack("--atomic a:bar main:bar"), 0);
+	sh("test $(git -C r.git for-each-ref | wc -l) = 1");
+	assert_sound();
+}
+
+/* The client sends another file in place of one. git's fsck follows what
+ * objects name, and has no pack at all then. */
+static void where_objects_are_checked_a_hole_fails_the_pack(void **state)
+{
+	(void)state;
+	NEED_GIT();
+	make_server("");
+	make_client();
+	sh("cd w && git branch good && echo 4 >file && git commit -q -a -m two"
+	   "&& cd .git/objects && path() { echo $1 | sed 's!^..!&/!'; } &&"
+	   "cp -f $(path $(echo other | git hash-object -w --stdin))"
+	   " $(path $(git rev-parse main:file))");
+	assert_int_not_equal(git("push origin good main"), 0);
+	assert_said("main -> main (unpacker error)");
+	assert_said("good -> good (unpacker error)");
+	sh("test -z \"$(git -C r.git for-each-ref)\" &&"
+	   "git -C r.git config receive.fsckObjects false");
+	assert_int_not_equal(git("push origin good main"), 0);
+	assert_said("main -> main (missing necessary objects)");
+	assert_same("good", "good");
 	assert_sound();
 }
 
@@ -593,11 +674,13 @@ static void sweeps_what_the_dead_left(void **state)
 	   " incoming-XYZ123 && touch incoming-a-b-XYZ123/mark &&"
 	   "ln incoming-a-b-XYZ123/mark ../refs/heads/x.lock &&"
 	   "ln incoming-a-b-XYZ123/mark ../packed-refs.lock &&"
+	   "ln incoming-a-b-XYZ123/mark ../shallow.lock &&"
 	   "touch ../refs/heads/y.lock");
 	assert_int_equal(receive_pack_sweep("r.git", is_dead, dead, &e), 0);
 	assert_false(exists("r.git/objects/incoming-a-b-XYZ123"));
 	assert_false(exists("r.git/refs/heads/x.lock"));
 	assert_false(exists("r.git/packed-refs.lock"));
+	assert_false(exists("r.git/shallow.lock"));
 	assert_true(exists("r.git/refs/heads/y.lock"));
 	assert_true(exists("r.git/objects/incoming-c-XYZ123"));
 	assert_true(exists("r.git/objects/incoming-XYZ123"));
@@ -618,6 +701,9 @@ int main(int argc, char **argv)
 		CASE(a_pack_over_the_limit_is_read_to_its_end),
 		CASE(refuses_what_fsck_refuses),
 		CASE(refuses_a_hole_in_history),
+		CASE(becomes_shallow_where_that_is_allowed),
+		CASE(of_two_updates_of_a_ref_the_first_counts),
+		CASE(where_objects_are_checked_a_hole_fails_the_pack),
 		CASE(writes_the_reflog_where_asked),
 		CASE(offers_everything_to_the_first_push),
 		CASE(answers_a_plain_client_plainly),
