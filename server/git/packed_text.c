@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * packed-refs as text. The file is read whole and searched by bisection, as
- * its header promises order; only files of a git before 2.16 do not, and are
- * put in order first.
+ * packed-refs as text. The file is read whole and searched by bisection. Files
+ * of a git before 2.16 do not promise order, and those that somebody appended
+ * to break the promise; both are put in order first.
  */
 #include "git/packed_refs.h"
 
@@ -118,6 +118,56 @@ static int lines_parse(struct span lines, enum oid_kind kind,
 	return 0;
 }
 
+/* The end of the ref that begins at `at`. */
+static size_t line_end(struct span lines, size_t at)
+{
+	const unsigned char *lf;
+
+	do {
+		lf = memchr(lines.data + at, '\n', lines.len - at);
+		at = lf ? (size_t)(lf - lines.data) + 1 : lines.len;
+	} while (at < lines.len && lines.data[at] == '^');
+	return at;
+}
+
+static struct span line_name(struct span lines, size_t at)
+{
+	struct span line = { lines.data + at, lines.len - at };
+	struct span word = { 0 };
+
+	span_until(&line, ' ', &word);
+	span_word(&line, '\n', &word);
+	return word;
+}
+
+/* Each name behind the one before it. What is no ref is found when its line is
+ * taken. */
+static bool is_in_order(struct span lines)
+{
+	struct span last = { 0 }, name;
+
+	for (size_t at = 0; at < lines.len; at = line_end(lines, at)) {
+		name = line_name(lines, at);
+		if (at && ref_name_cmp(last, name) >= 0)
+			return false;
+		last = name;
+	}
+	return true;
+}
+
+/* A name that stands there twice must mean the same both times. */
+static int repeats_check(const struct packed_line *all, size_t n, struct err *e)
+{
+	for (size_t i = 1; i < n; i++)
+		if (!compare_lines(&all[i - 1], &all[i]) &&
+		    !oid_eq(&all[i - 1].id, &all[i].id))
+			return err_set(e, ERR_CORRUPT,
+				       "packed-refs: '%.*s' stands there twice",
+				       (int)all[i].name.len,
+				       (const char *)all[i].name.data);
+	return 0;
+}
+
 static int text_sort(struct packed_text *t, enum oid_kind kind, struct err *e)
 {
 	CLEANUP(freep) struct packed_line *all = NULL;
@@ -128,6 +178,8 @@ static int text_sort(struct packed_text *t, enum oid_kind kind, struct err *e)
 		return -1;
 	if (n)
 		qsort(all, n, sizeof *all, compare_lines);
+	if (repeats_check(all, n, e) < 0)
+		return -1;
 	buf_init_max(&sorted, PACKED_REFS_MAX);
 	for (size_t i = 0; i < n; i++)
 		if (!i || compare_lines(&all[i - 1], &all[i]))
@@ -147,6 +199,7 @@ int packed_text_read(const char *git_dir, enum oid_kind kind,
 {
 	CLEANUP(freep) char *path = path_join(git_dir, "packed-refs");
 	struct packed_text t = { 0 };
+	bool is_sorted;
 
 	if (!path)
 		return err_nomem(e);
@@ -157,7 +210,8 @@ int packed_text_read(const char *git_dir, enum oid_kind kind,
 		buf_clear(&t.file);
 	}
 	t.lines = buf_span(&t.file);
-	if (!header_take(&t.lines, &t.traits) && text_sort(&t, kind, e) < 0)
+	is_sorted = header_take(&t.lines, &t.traits) && is_in_order(t.lines);
+	if (!is_sorted && text_sort(&t, kind, e) < 0)
 		goto failed;
 	*out = t;
 	return 0;
@@ -183,28 +237,6 @@ static size_t line_start(struct span lines, size_t at)
 			at--;
 	}
 	return at;
-}
-
-/* The end of the ref that begins at `at`. */
-static size_t line_end(struct span lines, size_t at)
-{
-	const unsigned char *lf;
-
-	do {
-		lf = memchr(lines.data + at, '\n', lines.len - at);
-		at = lf ? (size_t)(lf - lines.data) + 1 : lines.len;
-	} while (at < lines.len && lines.data[at] == '^');
-	return at;
-}
-
-static struct span line_name(struct span lines, size_t at)
-{
-	struct span line = { lines.data + at, lines.len - at };
-	struct span word = { 0 };
-
-	span_until(&line, ' ', &word);
-	span_word(&line, '\n', &word);
-	return word;
 }
 
 size_t packed_text_bound(const struct packed_text *t, struct span name)

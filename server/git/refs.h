@@ -26,7 +26,7 @@ struct ref {
 
 struct head {
 	const char *target; /* "refs/heads/main"; NULL when detached */
-	struct oid id;	    /* len 0 when unborn */
+	struct oid id;	    /* len 0 when unborn; may name what is not there */
 	struct oid peeled;  /* as in struct ref */
 };
 

@@ -151,7 +151,8 @@ static int merge(struct load *l, struct err *e)
 	return 0;
 }
 
-static const char *link_find(const struct load *l, const char *name)
+static const struct loose_file *loose_find(const struct load *l,
+					   const char *name)
 {
 	const struct loose_file key = { .ref = { .name = name } };
 	const struct loose_file *const at = &key;
@@ -159,19 +160,19 @@ static const char *link_find(const struct load *l, const char *name)
 
 	found = bsearch(&at, l->loose, l->n_loose, sizeof(void *),
 			compare_loose);
-	return found ? (*found)->symref : NULL;
+	return found ? *found : NULL;
 }
 
 /* Where a chain of symbolic refs ends; NULL where it is too long. */
 static const char *chain_end(const struct load *l, const char *name)
 {
-	const char *next;
+	const struct loose_file *next;
 
 	for (int i = 0; i < LOOSE_SYMREF_DEPTH; i++) {
-		next = link_find(l, name);
-		if (!next)
+		next = loose_find(l, name);
+		if (!next || !next->symref)
 			return name;
-		name = next;
+		name = next->symref;
 	}
 	return NULL;
 }
@@ -222,10 +223,32 @@ static int head_bad(struct err *e, const char *what)
 static int head_detached(struct load *l, const struct oid *id, struct err *e)
 {
 	struct head *head = &l->r->head;
-	int n = ref_object_look(l->reader, id, &head->peeled, e);
 
-	if (n > 0)
-		head->id = *id;
+	head->id = *id;
+	return ref_object_look(l->reader, id, &head->peeled, e) < 0 ? -1 : 0;
+}
+
+/* What a ref holds that was left out: its object is not there. Then HEAD is not
+ * unborn, and a clone must fail and not be empty. */
+static int head_left_out(struct load *l, const char *name, struct err *e)
+{
+	const struct loose_file *loose = loose_find(l, name);
+	struct packed_text text;
+	struct packed_line line;
+	int n;
+
+	if (loose) {
+		l->r->head.id = loose->ref.id;
+		return 0;
+	}
+	if (!l->r->packed->n_broken)
+		return 0;
+	if (packed_text_read(l->r->git_dir, l->r->kind, &text, e) < 0)
+		return -1;
+	n = packed_text_find(&text, l->r->kind, span_str(name), &line, e);
+	if (n > 0 && !oid_is_zero(&line.id))
+		l->r->head.id = line.id;
+	packed_text_fini(&text);
 	return n < 0 ? -1 : 0;
 }
 
@@ -251,10 +274,10 @@ static int head_resolve(struct load *l, const struct loose_value *value,
 		return err_nomem(e);
 	head->target = l->r->head_target;
 	ref = refs_find(l->r, end);
-	if (ref) {
-		head->id = ref->id;
-		head->peeled = ref->peeled;
-	}
+	if (!ref)
+		return head_left_out(l, end, e);
+	head->id = ref->id;
+	head->peeled = ref->peeled;
 	return 0;
 }
 

@@ -133,6 +133,18 @@ static void deletes_loose_and_packed(void **state)
 	assert_clean();
 }
 
+/* Searching it by halves would miss the ref, which then came back. */
+static void deletes_from_a_file_that_is_out_of_order(void **state)
+{
+	(void)state;
+	put("packed-refs", HEADER ID_A
+	    " refs/heads/b\n" ID_A " refs/heads/c\n" ID_A " refs/heads/a\n");
+	assert_int_equal(one("refs/heads/a", ID_A, ID_0), ERR_OK);
+	assert_file("packed-refs",
+		    HEADER ID_A " refs/heads/b\n" ID_A " refs/heads/c\n");
+	assert_clean();
+}
+
 static void sees_every_conflict_of_names(void **state)
 {
 	static const struct {
@@ -566,6 +578,7 @@ int main(void)
 		CASE(writes_a_loose_file),
 		CASE(compares_the_old_value),
 		CASE(deletes_loose_and_packed),
+		CASE(deletes_from_a_file_that_is_out_of_order),
 		CASE(sees_every_conflict_of_names),
 		CASE(refuses_what_cannot_go_together),
 		CASE(an_atomic_one_is_all_or_nothing),

@@ -286,16 +286,64 @@ static void takes_an_unsorted_old_file(void **state)
 	refs_put(r);
 }
 
-static void refuses_a_file_that_is_not_sorted_as_it_says(void **state)
+static void sorts_a_file_that_is_not_sorted_as_it_says(void **state)
 {
+	struct refs *r;
 	struct err e;
 
 	(void)state;
 	put("packed-refs",
+	    "# pack-refs with: peeled fully-peeled sorted \n" ID_B
+	    " refs/tags/b\n^" ID_C "\n" ID_A " refs/heads/a\n" ID_A
+	    " refs/heads/a\n");
+	r = load(NULL);
+	assert_int_equal(refs_count(r), 2);
+	assert_string_equal(refs_at(r, 0)->name, "refs/heads/a");
+	assert_id(refs_find(r, "refs/tags/b"), ID_B);
+	assert_int_equal(refs_find(r, "refs/tags/b")->peeled.id[0], 0x33);
+	refs_put(r);
+	put("packed-refs",
 	    "# pack-refs with: peeled fully-peeled sorted \n" ID_A
-	    " refs/heads/b\n" ID_A " refs/heads/a\n");
+	    " refs/heads/a\n" ID_B " refs/heads/a\n");
 	assert_null(refs_load(".", OID_SHA1, NULL, NULL, &e));
 	assert_int_equal(e.code, ERR_CORRUPT);
+	assert_non_null(strstr(e.message, "'refs/heads/a' stands there twice"));
+}
+
+static struct oid head_of(struct object_reader *reader)
+{
+	struct refs *r;
+	struct oid id;
+	struct err e;
+
+	r = refs_load(".", OID_SHA1, reader, NULL, &e);
+	if (!r)
+		fail_msg("%s", e.message);
+	id = refs_head(r)->id;
+	assert_null(refs_find(r, "refs/heads/main"));
+	refs_put(r);
+	return id;
+}
+
+/* Else a clone of a damaged repository would be an empty one. */
+static void a_head_whose_commit_is_lost_is_not_unborn(void **state)
+{
+	struct object_reader *reader;
+	struct objects *objects;
+	struct err e;
+
+	(void)state;
+	objects = objects_open("objects", OID_SHA1, NULL, &e);
+	reader = object_reader_new(objects, 1 << 20, &e);
+	assert_int_equal(head_of(reader).len, 0);
+	put("packed-refs", ID_B " refs/heads/main\n");
+	assert_int_equal(head_of(reader).id[0], 0x22);
+	put("refs/heads/main", ID_A "\n");
+	assert_int_equal(head_of(reader).id[0], 0x11);
+	put("HEAD", ID_C "\n");
+	assert_int_equal(head_of(reader).id[0], 0x33);
+	object_reader_free(reader);
+	objects_put(objects);
 }
 
 static void notices_every_change(void **state)
@@ -506,7 +554,8 @@ int main(void)
 		CASE(reads_an_unborn_and_a_detached_head),
 		CASE(names_what_is_damaged),
 		CASE(takes_an_unsorted_old_file),
-		CASE(refuses_a_file_that_is_not_sorted_as_it_says),
+		CASE(sorts_a_file_that_is_not_sorted_as_it_says),
+		CASE(a_head_whose_commit_is_lost_is_not_unborn),
 		CASE(notices_every_change),
 		CASE(does_not_trust_a_young_signature),
 		CASE(takes_over_what_has_not_changed),
