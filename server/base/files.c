@@ -2,8 +2,7 @@
 /*
  * Files that are whole or not there.
  *
- * A replacement is written as NAME.tmp-XXXXXXXX (eight random hexadecimal
- * digits) beside NAME: what a crash leaves behind can be told by that name.
+ * A replacement is written as a temporary file beside NAME (files_temp.c).
  * Whatever is opened for reading is opened without blocking and looked at
  * before it is trusted, so that a fifo or a device put in a file's place is
  * an error and not a hang.
@@ -24,14 +23,6 @@
 
 /* One read(2) asks for this much, on the stack; most files are smaller. */
 #define READ_CHUNK_BYTES 8192
-
-/* ".tmp-" and eight digits. */
-#define TEMP_RANDOM_BYTES 4
-#define TEMP_SUFFIX_SIZE  (sizeof ".tmp-" + 2 * TEMP_RANDOM_BYTES)
-
-/* A name of 32 random bits that is taken is another process's; so many in a
- * row are something else. */
-#define TEMP_TRIES 16
 
 /*
  * Linux stamps files by the tick of the kernel's coarse clock: 10 ms at HZ=100,
@@ -188,31 +179,6 @@ int parent_sync(const char *path, struct err *e)
 	return dir ? dir_sync(dir, e) : err_nomem(e);
 }
 
-/* Create a file beside `path` and store its name, malloc'ed. */
-static int temp_open(const char *path, char **temp_out, struct err *e)
-{
-	size_t size = strlen(path) + TEMP_SUFFIX_SIZE;
-	CLEANUP(freep) char *temp = malloc(size);
-	unsigned char random[TEMP_RANDOM_BYTES];
-	char hex[2 * TEMP_RANDOM_BYTES + 1];
-	int fd = -1;
-
-	if (!temp)
-		return err_nomem(e);
-	for (int i = 0; fd < 0 && i < TEMP_TRIES; i++) {
-		random_bytes(random, sizeof random);
-		hex_encode(random, sizeof random, hex);
-		snprintf(temp, size, "%s.tmp-%s", path, hex);
-		fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-		if (fd < 0 && errno != EEXIST)
-			break;
-	}
-	if (fd < 0)
-		return err_errno(e, "creating %s", temp);
-	*temp_out = TAKE(temp);
-	return fd;
-}
-
 static int temp_fill(int fd, const char *temp, struct span data, mode_t mode,
 		     struct err *e)
 {
@@ -236,7 +202,7 @@ int file_replace(const char *path, const void *data, size_t n, mode_t mode,
 	dir_fd = open_dir(dir, e);
 	if (dir_fd < 0)
 		return -1;
-	fd = temp_open(path, &temp, e);
+	fd = file_temp_open(path, &temp, e);
 	if (fd < 0)
 		return -1;
 	if (temp_fill(fd, temp, span_of(data, n), mode, e) < 0)

@@ -29,6 +29,22 @@ int file_read(const char *path, size_t max, struct buf *b,
 int file_replace(const char *path, const void *data, size_t n, mode_t mode,
 		 struct err *e) MUST_CHECK;
 
+/* What a replacement begins with: an empty file PATH.tmp-XXXXXXXX, mode 0600,
+ * open for writing and marked as being in use until it is closed. `*temp_out`
+ * is malloc'ed. */
+int file_temp_open(const char *path, char **temp_out, struct err *e) MUST_CHECK;
+
+/* Remove such files of processes that died from `dir`; those in use stay. A
+ * directory that is not there holds none. */
+int file_temps_sweep(const char *dir, struct err *e) MUST_CHECK;
+
+/* Mark what is open as being in use until it is closed: false where somebody
+ * is removing it. Where a file system has no such marks, all is in use. */
+bool fd_claim(int fd);
+/* Is the process gone that made the file or directory `name` in `dir`? Then
+ * its descriptor, claimed, else -1. */
+int fd_claim_dead(int dir, const char *name);
+
 /* fsync of the directory that holds `path`, or of `dir` itself. */
 int dir_sync(const char *dir, struct err *e) MUST_CHECK;
 int parent_sync(const char *path, struct err *e) MUST_CHECK;

@@ -219,6 +219,26 @@ static void keeps_the_old_file_when_a_write_fails(void **state)
 	assert_int_equal(n_entries("."), 1);
 }
 
+static void sweeps_temporary_files_of_the_dead_only(void **state)
+{
+	CLEANUP(freep) char *temp = NULL;
+	CLEANUP(closep) int fd = -1;
+	struct err e;
+
+	(void)state;
+	put("a", "old");
+	put("a.tmp-0123456z", "no such name");
+	put("tmp-01234567", "none either");
+	put("a.tmp-01234567", "left over");
+	fd = file_temp_open("b", &temp, &e);
+	assert_true(fd >= 0);
+	assert_int_equal(file_temps_sweep(".", &e), 0);
+	assert_int_equal(access("a.tmp-01234567", F_OK), -1);
+	assert_int_equal(access(temp, F_OK), 0);
+	assert_int_equal(n_entries("."), 4);
+	assert_int_equal(file_temps_sweep("none", &e), 0);
+}
+
 static void leaves_nothing_where_the_name_is_a_directory(void **state)
 {
 	struct err e;
@@ -505,6 +525,7 @@ int main(void)
 		CASE(creates_what_was_not_there_and_empty_files),
 		CASE(replaces_a_link_and_not_what_it_points_at),
 		CASE(keeps_the_old_file_when_a_write_fails),
+		CASE(sweeps_temporary_files_of_the_dead_only),
 		CASE(leaves_nothing_where_the_name_is_a_directory),
 		CASE(makes_parents_with_the_mode_asked_for),
 		CASE(refuses_to_make_a_directory_below_a_file),
