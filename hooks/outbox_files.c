@@ -36,6 +36,8 @@ int outbox_files_init(const char *dir, struct err *e)
 			return err_nomem(e);
 		if (dir_make(path, dir_mode_in(dir), e) < 0)
 			return -1;
+		/* A batch that was being written was no batch yet. */
+		(void)!file_temps_sweep(path, e);
 	}
 	return 0;
 }

@@ -24,7 +24,8 @@ struct event_batch {
 	size_t n;
 };
 
-/* Make the directories below `dir` ("DATA/outbox"). */
+/* Make the directories below `dir` ("DATA/outbox"); remove from them what the
+ * dead were writing. */
 int outbox_files_init(const char *dir, struct err *e) MUST_CHECK;
 
 /* Write staged/NAME durably. */

@@ -67,6 +67,9 @@ struct reach *snapshot_reach(const struct snapshot *s);
  * something is there. Durable on return; nothing is left on failure. */
 int repository_create(const char *git_dir, const char *branch,
 		      struct err *e) MUST_CHECK;
+/* Is this the name of a directory that repository_create() was still filling?
+ * It is claimed (fd_claim()) as long as somebody is at it. */
+bool repository_is_unfinished(const char *name);
 
 /* Bytes held in memory by caches of this repository; and give them up. The
  * commits cost the most to read again, so they go only where asked for. */

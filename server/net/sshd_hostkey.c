@@ -31,45 +31,33 @@ static inline void ssh_keyp(ssh_key *key)
 	ssh_key_free(*key);
 }
 
-/* The temporary name: no two threads or hosts on one volume share it. */
-static char *temporary_name(const char *path)
+/* Write `text` to a temporary file and link it to `path` unless something is
+ * there: of two daemons that start at once the first one's key is taken. */
+static int publish(const char *path, mode_t mode, const char *text,
+		   struct err *e)
 {
-	unsigned char random[8];
-	char hex[2 * sizeof(random) + 1];
-	struct buf b = BUF_INIT;
-
-	random_bytes(random, sizeof(random));
-	hex_encode(random, sizeof(random), hex);
-	buf_addf(&b, "%s.new-%s", path, hex);
-	return buf_take(&b);
-}
-
-/* Write `text` to `temporary` and link it to `path` unless something is
- * there. */
-static int publish(const char *path, const char *temporary, mode_t mode,
-		   const char *text, struct err *e)
-{
-	CLEANUP(closep)
-	int fd = open(temporary,
-		      O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-		      mode);
+	CLEANUP(freep) char *temporary = NULL;
+	CLEANUP(closep) int fd = file_temp_open(path, &temporary, e);
+	int rc = 0;
 
 	if (fd < 0)
-		return err_errno(e, "%s", temporary);
-	if (fd_write_full(fd, text, strlen(text), e))
-		return err_wrap(e, "%s", temporary);
-	if (fsync(fd))
-		return err_errno(e, "%s", temporary);
-	if (link(temporary, path) && errno != EEXIST)
-		return err_errno(e, "%s", path);
-	return 0;
+		return -1;
+	if (fchmod(fd, mode))
+		rc = err_errno(e, "%s", temporary);
+	else if (fd_write_full(fd, text, strlen(text), e))
+		rc = err_wrap(e, "%s", temporary);
+	else if (fsync(fd))
+		rc = err_errno(e, "%s", temporary);
+	else if (link(temporary, path) && errno != EEXIST)
+		rc = err_errno(e, "%s", path);
+	unlink(temporary);
+	return rc;
 }
 
 static int make_key(const char *path, struct err *e)
 {
 	CLEANUP(ssh_keyp) ssh_key key = NULL;
 	CLEANUP(ssh_string_freep) char *text = NULL;
-	CLEANUP(freep) char *temporary = NULL;
 	CLEANUP(freep) char *dir = strdup(path);
 	char *slash = dir ? strrchr(dir, '/') : NULL;
 	int rc;
@@ -86,14 +74,9 @@ static int make_key(const char *path, struct err *e)
 		    SSH_OK)
 		return err_set(e, ERR_IO, "%s: a host key cannot be made",
 			       path);
-	temporary = temporary_name(path);
-	if (!temporary)
-		return err_nomem(e);
 	/* Reading is enough for whoever serves next. */
-	rc = publish(path, temporary, file_mode_in(slash ? dir : ".") & 0640,
-		     text, e);
+	rc = publish(path, file_mode_in(slash ? dir : ".") & 0640, text, e);
 	explicit_bzero(text, strlen(text));
-	unlink(temporary);
 	return rc ? rc : parent_sync(path, e);
 }
 

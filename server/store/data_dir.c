@@ -296,8 +296,15 @@ static int sweep_one(void *arg, const char *id, bool is_dead)
 
 void data_dir_sweep(struct data_dir *d)
 {
+	static const char *const written[] = { "", "secrets", "ssh" };
 	struct err e;
 
-	if (data_dir_each_id(d, sweep_one, d, &e) < 0)
-		return; /* it will be tried again at the next start */
+	/* What fails will be tried again at the next start. */
+	for (size_t i = 0; i < ARRAY_SIZE(written); i++) {
+		CLEANUP(freep) char *path = path_join(d->path, written[i]);
+
+		if (path)
+			(void)!file_temps_sweep(path, &e);
+	}
+	(void)!data_dir_each_id(d, sweep_one, d, &e);
 }

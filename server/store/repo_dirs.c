@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/files.h"
 #include "base/span.h"
+#include "git/repository.h"
 #include "store/data_dir.h"
 #include "store/names.h"
 
@@ -212,8 +213,17 @@ int repo_dir_delete(const char *root, const char *name, struct err *e)
 	trash = trash_path(root, e);
 	if (!trash)
 		return -1;
-	if (rename(path, trash) < 0)
-		return errno == ENOENT ? 0 : err_errno(e, "removing %s", path);
+	while (rename(path, trash) < 0) {
+		if (errno != ENOENT)
+			return err_errno(e, "removing %s", path);
+		if (repo_dir_find(root, name, &id, e) < 0)
+			return e->code == ERR_NOT_FOUND ? 0 : -1;
+		/* It was the trash that another daemon's start took away. */
+		free(TAKE(trash));
+		trash = trash_path(root, e);
+		if (!trash)
+			return -1;
+	}
 	if (parent_sync(path, e) < 0)
 		return -1;
 	remove_parents(root, path);
@@ -221,12 +231,42 @@ int repo_dir_delete(const char *root, const char *name, struct err *e)
 	return 0;
 }
 
+/* A repository that was being made, by somebody who died. */
+static void sweep_unfinished(const FTSENT *entry)
+{
+	CLEANUP(closep) int fd = -1;
+	struct err ignored;
+
+	fd = fd_claim_dead(AT_FDCWD, entry->fts_path);
+	if (fd >= 0)
+		(void)!dir_remove(entry->fts_path, &ignored);
+}
+
 void repo_dir_sweep(const char *root)
 {
 	CLEANUP(freep) char *trash = path_join(root, TRASH);
+	CLEANUP(freep) char *copy = strdup(root);
+	char *const paths[] = { copy, NULL };
+	FTSENT *entry;
+	FTS *fts;
 
 	if (trash)
 		remove_trash(trash);
+	fts = copy ? fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL) : NULL;
+	while (fts && (entry = fts_read(fts))) {
+		size_t n = entry->fts_namelen;
+
+		if (entry->fts_info != FTS_D || !entry->fts_level)
+			continue;
+		if (repository_is_unfinished(entry->fts_name))
+			sweep_unfinished(entry);
+		else if (entry->fts_level < REPO_NAME_ELEMENTS &&
+			 (n < 4 || strcmp(entry->fts_name + n - 4, ".git")))
+			continue;
+		fts_set(fts, entry, FTS_SKIP);
+	}
+	if (fts)
+		fts_close(fts);
 }
 
 /* -- looking -------------------------------------------------------------- */

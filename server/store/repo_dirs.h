@@ -40,6 +40,7 @@ int repo_dir_make_parents(const char *root, const char *name,
 /* Out of sight in one rename, then removed. 0 also where it is not there. */
 int repo_dir_delete(const char *root, const char *name,
 		    struct err *e) MUST_CHECK;
+/* Remove what deletions left, and creations whose process died. */
 void repo_dir_sweep(const char *root);
 
 int repo_dir_usage(const char *root, const char *name, uint64_t *bytes_out,

@@ -194,6 +194,27 @@ static void deletes_whole_and_sweeps(void **state)
 	assert_int_equal(access("data/repos/.trash", F_OK), -1);
 }
 
+static void sweeps_unfinished_repositories_of_the_dead_only(void **state)
+{
+	CLEANUP(repo_store_freep) struct repo_store *rs = open_store();
+	CLEANUP(closep) int fd = -1;
+
+	(void)state;
+	create(rs, "t/b", true);
+	mkdir("data/repos/t/a.git.new-01234567", 0700);
+	mkdir("data/repos/t/a.git.new-01234567/refs", 0700);
+	mkdir("data/repos/a.git.new-89abcdef", 0700);
+	mkdir("data/repos/t/b.git/x.git.new-01234567", 0700);
+	fd = open("data/repos/a.git.new-89abcdef", O_RDONLY | O_DIRECTORY);
+	assert_true(fd_claim(fd));
+	repo_store_sweep(rs);
+	assert_int_equal(access("data/repos/t/a.git.new-01234567", F_OK), -1);
+	assert_int_equal(access("data/repos/a.git.new-89abcdef", F_OK), 0);
+	assert_int_equal(access("data/repos/t/b.git/x.git.new-01234567", F_OK),
+			 0);
+	assert_true(repo_store_exists(rs, "t/b"));
+}
+
 static int add_name(void *arg, const char *name)
 {
 	struct buf *b = arg;
@@ -306,7 +327,11 @@ static void a_daemon_lives_as_long_as_its_lock(void **state)
 	assert_int_equal(data_dir_each_id(d, count_id, counts, &e), 0);
 	assert_int_equal(counts[0], 1);
 	assert_int_equal(counts[1], 1);
+	close(open("data/state.conf.tmp-01234567", O_CREAT | O_RDWR, 0600));
+	close(open("data/secrets/x.tmp-01234567", O_CREAT | O_RDWR, 0600));
 	data_dir_sweep(d);
+	assert_int_equal(access("data/state.conf.tmp-01234567", F_OK), -1);
+	assert_int_equal(access("data/secrets/x.tmp-01234567", F_OK), -1);
 	counts[1] = 0;
 	assert_int_equal(data_dir_each_id(d, count_id, counts, &e), 0);
 	assert_int_equal(counts[1], 0);
@@ -325,6 +350,7 @@ int main(void)
 		CASE(links_do_not_lead_out),
 		CASE(a_directory_in_anothers_place_is_another),
 		CASE(deletes_whole_and_sweeps),
+		CASE(sweeps_unfinished_repositories_of_the_dead_only),
 		CASE(lists_what_could_be_served),
 		CASE(others_may_not_enter),
 		CASE(new_files_inherit_the_groups_bits),
