@@ -24,13 +24,13 @@ static int sync_path(const char *path, struct err *e)
 	return 0;
 }
 
-static char *target_path(const struct pack_ingest *p, const char *objects_dir,
+static char *target_path(const char *objects_dir, const char *name,
 			 const char *suffix)
 {
 	char *path;
 
-	if (asprintf(&path, "%s/pack/pack-%s.%s", objects_dir, p->name,
-		     suffix) < 0)
+	if (asprintf(&path, "%s/pack/pack-%s.%s", objects_dir, name, suffix) <
+	    0)
 		return NULL;
 	return path;
 }
@@ -75,7 +75,7 @@ int pack_publish_file(const char *from, const char *to, struct err *e)
 static int move(const struct pack_ingest *p, const char *objects_dir,
 		const char *suffix, char **path, struct err *e)
 {
-	CLEANUP(freep) char *target = target_path(p, objects_dir, suffix);
+	CLEANUP(freep) char *target = target_path(objects_dir, p->name, suffix);
 
 	if (!target)
 		return err_nomem(e);
@@ -105,6 +105,76 @@ int pack_ingest_publish(struct pack_ingest *p, const char *objects_dir,
 	    move(p, objects_dir, "pack", &p->pack_path, e) < 0 ||
 	    (has_rev && move(p, objects_dir, "rev", &p->rev_path, e) < 0) ||
 	    move(p, objects_dir, "idx", &p->idx_path, e) < 0)
+		return -1;
+	return dir_sync(dir, e);
+}
+
+/* -- after a crash -------------------------------------------------------- */
+
+/* The pack's name as its index ends: checksums of the pack and of itself. */
+static int name_from_index(const char *path, char out[OID_MAX_HEX + 1],
+			   struct err *e)
+{
+	const size_t size = oid_size(OID_SHA1);
+	struct file_map map;
+	struct oid id;
+
+	if (file_map_open(path, &map, e) < 0)
+		return -1;
+	if (map.len < 2 * size) {
+		file_map_close(&map);
+		return err_set(e, ERR_CORRUPT, "%s is cut short", path);
+	}
+	id = oid_from_bytes(map.data + map.len - 2 * size, size);
+	oid_hex(&id, out);
+	file_map_close(&map);
+	return 0;
+}
+
+/* Is there pack-NAME.pack, and no index of it? */
+static bool wants_index(const char *objects_dir, const char *name)
+{
+	CLEANUP(freep) char *pack = target_path(objects_dir, name, "pack");
+	CLEANUP(freep) char *idx = target_path(objects_dir, name, "idx");
+
+	return pack && idx && !access(pack, F_OK) && access(idx, F_OK) < 0 &&
+	       errno == ENOENT;
+}
+
+static int finish_one(const char *from, const char *objects_dir,
+		      const char *name, const char *suffix, struct err *e)
+{
+	CLEANUP(freep) char *to = target_path(objects_dir, name, suffix);
+
+	if (!to)
+		return err_nomem(e);
+	if (rename(from, to) < 0 && errno != ENOENT)
+		return err_errno(e, "%s", to);
+	return 0;
+}
+
+/*
+ * The pack alone could be removed as well, but another push of the same bytes
+ * may be taking it for its own at this moment.
+ */
+int pack_ingest_finish(const char *quarantine_dir, const char *objects_dir,
+		       struct err *e)
+{
+	CLEANUP(freep) char *idx = path_join(quarantine_dir, "incoming.idx");
+	CLEANUP(freep) char *rev = path_join(quarantine_dir, "incoming.rev");
+	CLEANUP(freep) char *dir = path_join(objects_dir, "pack");
+	char name[OID_MAX_HEX + 1];
+
+	if (!idx || !rev || !dir)
+		return err_nomem(e);
+	/* No index, or half of one: there was no pack to finish. */
+	if (name_from_index(idx, name, e) < 0)
+		return e->code == ERR_NOT_FOUND || e->code == ERR_CORRUPT ? 0
+									  : -1;
+	if (!wants_index(objects_dir, name))
+		return 0;
+	if (finish_one(rev, objects_dir, name, "rev", e) < 0 ||
+	    finish_one(idx, objects_dir, name, "idx", e) < 0)
 		return -1;
 	return dir_sync(dir, e);
 }

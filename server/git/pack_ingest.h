@@ -65,3 +65,8 @@ struct objects *pack_ingest_objects(const struct pack_ingest *p,
  * return. A pack that is there already is left as it is. */
 int pack_ingest_publish(struct pack_ingest *p, const char *objects_dir,
 			struct err *e) MUST_CHECK;
+
+/* After a crash: where it was between the renames of pack and index, do the
+ * second. `quarantine_dir` is that of the process that died. */
+int pack_ingest_finish(const char *quarantine_dir, const char *objects_dir,
+		       struct err *e) MUST_CHECK;

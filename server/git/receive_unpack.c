@@ -227,7 +227,8 @@ static int sweep_one(const char *git_dir, const char *objects, const char *name,
 	if (!dir)
 		return err_nomem(e);
 	/* Locks first: without the directory they cannot be told any more. */
-	if (ref_locks_sweep(git_dir, dir, e) < 0)
+	if (ref_locks_sweep(git_dir, dir, e) < 0 ||
+	    pack_ingest_finish(dir, objects, e) < 0)
 		return -1;
 	return dir_remove(dir, e);
 }

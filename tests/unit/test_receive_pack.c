@@ -687,6 +687,30 @@ static void sweeps_what_the_dead_left(void **state)
 	assert_int_equal(receive_pack_sweep("none", is_dead, dead, &e), 0);
 }
 
+/* As a process leaves it that dies between the renames of pack and index. */
+static void finishes_what_the_dead_were_publishing(void **state)
+{
+	char dead[] = "a-b";
+	struct err e;
+
+	(void)state;
+	NEED_GIT();
+	make_server("");
+	make_client();
+	assert_int_equal(git("push origin main"), 0);
+	sh("cd r.git/objects && mkdir incoming-a-b-XYZ123 &&"
+	   " mv pack/*.idx incoming-a-b-XYZ123/incoming.idx");
+	assert_int_equal(receive_pack_sweep("r.git", is_dead, dead, &e), 0);
+	assert_false(exists("r.git/objects/incoming-a-b-XYZ123"));
+	assert_same("main", "main");
+	assert_sound();
+	/* Half an index says nothing, and is no reason to stop. */
+	sh("cd r.git/objects && mkdir incoming-a-b-XYZ123 &&"
+	   " printf half > incoming-a-b-XYZ123/incoming.idx");
+	assert_int_equal(receive_pack_sweep("r.git", is_dead, dead, &e), 0);
+	assert_false(exists("r.git/objects/incoming-a-b-XYZ123"));
+}
+
 int main(int argc, char **argv)
 {
 #define CASE(name) \
@@ -709,6 +733,7 @@ int main(int argc, char **argv)
 		CASE(answers_a_plain_client_plainly),
 		CASE(tells_what_is_wrong_with_a_request),
 		CASE(sweeps_what_the_dead_left),
+		CASE(finishes_what_the_dead_were_publishing),
 	};
 
 	if (argc == 3 && !strcmp(argv[1], "--serve"))
