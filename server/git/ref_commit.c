@@ -4,7 +4,8 @@
  * renamed into place; anything that must be whole, deletes or is many goes
  * through packed-refs.
  * Everything is written and durable before the first rename; the directories
- * are made durable once each, after the last.
+ * are made durable once each, after the last. Where that last step fails, what
+ * was moved is moved back: a refused change leaves the ref as it was.
  */
 #include "git/ref_transaction_state.h"
 
@@ -42,8 +43,15 @@ static int list_put(struct dir_list *l, char *path, struct err *e)
 	return 0;
 }
 
+/* Made, durably, with the repository, and never removed. */
+static bool is_lasting(const char *dir)
+{
+	return !strcmp(dir, "refs") || !strcmp(dir, "refs/heads") ||
+	       !strcmp(dir, "refs/tags");
+}
+
 int dir_list_add(struct dir_list *l, const char *git_dir, const char *name,
-		 bool with_parents, struct err *e)
+		 bool is_new, struct err *e)
 {
 	CLEANUP(freep) char *path = path_join(git_dir, name);
 	size_t base = strlen(git_dir);
@@ -58,7 +66,8 @@ int dir_list_add(struct dir_list *l, const char *git_dir, const char *name,
 			return err_nomem(e);
 		if (list_put(l, copy, e) < 0)
 			return -1;
-		if (!with_parents)
+		if (!is_new || slash == path + base ||
+		    is_lasting(path + base + 1))
 			return 0;
 	}
 	return 0;
@@ -95,11 +104,15 @@ int work_file_put(const struct ref_transaction *t, const char *file,
 		  struct span text, struct err *e)
 {
 	CLEANUP(freep) char *path = path_join(t->work_dir, file);
+	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
 	CLEANUP(closep) int fd = -1;
 
 	if (!path)
 		return err_nomem(e);
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	fd = open(path, flags, 0666);
+	/* What was replaced before; somebody may still be reading it. */
+	if (fd < 0 && errno == EEXIST && !unlink(path))
+		fd = open(path, flags, 0666);
 	if (fd < 0)
 		return err_errno(e, "creating %s", path);
 	if (fd_write_full(fd, text.data, text.len, e) < 0)
@@ -107,6 +120,46 @@ int work_file_put(const struct ref_transaction *t, const char *file,
 	if (fsync(fd) < 0)
 		return err_errno(e, "making %s durable", path);
 	return 0;
+}
+
+static int swap(const char *a, const char *b)
+{
+	return renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE);
+}
+
+int work_file_publish(const struct ref_transaction *t, const char *file,
+		      const char *to, enum ref_undo *undo_out)
+{
+	CLEANUP(freep) char *from = path_join(t->work_dir, file);
+	struct stat st;
+	bool is_there = !lstat(to, &st) && S_ISREG(st.st_mode);
+
+	if (!from) {
+		errno = ENOMEM;
+		return -1;
+	}
+	*undo_out = UNDO_SWAP;
+	if (is_there && !swap(from, to))
+		return 0;
+	if (is_there && errno != EINVAL && errno != ENOSYS)
+		return -1;
+	*undo_out = is_there ? UNDO_LOST : UNDO_REMOVE;
+	return rename(from, to);
+}
+
+bool work_file_undo(const struct ref_transaction *t, const char *file,
+		    const char *to, enum ref_undo undo)
+{
+	CLEANUP(freep) char *from = path_join(t->work_dir, file);
+
+	switch (undo) {
+	case UNDO_SWAP:
+		return from && !swap(from, to);
+	case UNDO_REMOVE:
+		return !unlink(to);
+	default:
+		return undo == UNDO_NOTHING;
+	}
 }
 
 /* -- loose files ---------------------------------------------------------- */
@@ -135,14 +188,12 @@ static int loose_publish(struct ref_transaction *t, size_t i)
 {
 	struct ref_item *item = &t->items[i];
 	CLEANUP(freep) char *to = path_join(t->git_dir, item->name);
-	CLEANUP(freep) char *from = NULL;
 	char name[WORK_NAME_SIZE];
 
 	work_name(i, name);
-	from = path_join(t->work_dir, name);
-	if (!to || !from)
+	if (!to)
 		return err_nomem(item->change->error);
-	if (!rename(from, to))
+	if (!work_file_publish(t, name, to, &item->undo))
 		return 0;
 	if (errno == EISDIR || errno == ENOTEMPTY || errno == EEXIST) {
 		if (!ref_dir_clear(t->git_dir, item->name))
@@ -150,10 +201,36 @@ static int loose_publish(struct ref_transaction *t, size_t i)
 				       "there is a non-empty directory '%s' "
 				       "blocking reference '%s'",
 				       item->name, item->name);
-		if (!rename(from, to))
+		if (!work_file_publish(t, name, to, &item->undo))
 			return 0;
 	}
 	return err_errno(item->change->error, "writing %s", item->name);
+}
+
+/* Take back what was published: its directory could not be made durable. */
+static void loose_undo(struct ref_transaction *t, size_t i, const struct err *e)
+{
+	struct ref_item *item = &t->items[i];
+	CLEANUP(freep) char *to = path_join(t->git_dir, item->name);
+	char name[WORK_NAME_SIZE];
+
+	work_name(i, name);
+	*item->change->error = *e;
+	if (to && work_file_undo(t, name, to, item->undo))
+		item->is_done = false;
+	else
+		err_wrap(item->change->error, "it may have moved all the same");
+}
+
+static void loose_undo_all(struct ref_transaction *t, struct dir_list *dirs,
+			   const struct err *e)
+{
+	struct err ignored;
+
+	for (size_t i = 0; i < t->n; i++)
+		if (t->items[i].is_done)
+			loose_undo(t, i, e);
+	(void)!dir_list_sync(dirs, &ignored);
 }
 
 /* Each on its own; those that fail say so. */
@@ -174,14 +251,13 @@ static void commit_loose(struct ref_transaction *t)
 			continue;
 		item->is_done = true;
 		if (dir_list_add(&dirs, t->git_dir, item->name,
-				 item->has_made_dirs, &e) < 0)
+				 !item->has_loose, &e) < 0)
 			result = -1;
 	}
 	if (!result)
 		result = dir_list_sync(&dirs, &e);
-	for (size_t i = 0; result < 0 && i < t->n; i++)
-		if (t->items[i].is_done)
-			*t->items[i].change->error = e;
+	if (result < 0)
+		loose_undo_all(t, &dirs, &e);
 	dir_list_fini(&dirs);
 }
 

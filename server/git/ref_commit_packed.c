@@ -174,18 +174,22 @@ static int file_rewrite(struct ref_transaction *t,
 			struct err *e)
 {
 	CLEANUP(buf_fini) struct buf b;
-	CLEANUP(freep) char *from = path_join(t->work_dir, WORK_FILE);
 	CLEANUP(freep) char *to = path_join(t->git_dir, "packed-refs");
+	enum ref_undo undo;
 
 	buf_init_max(&b, PACKED_REFS_MAX);
-	if (!from || !to)
+	if (!to)
 		return err_nomem(e);
 	if (text_render(t, old, step, &b, e) < 0 || buf_check(&b, e) < 0 ||
 	    work_file_put(t, WORK_FILE, buf_span(&b), e) < 0)
 		return -1;
-	if (rename(from, to) < 0)
+	if (work_file_publish(t, WORK_FILE, to, &undo) < 0)
 		return err_errno(e, "replacing packed-refs");
-	return dir_sync(t->git_dir, e);
+	if (!dir_sync(t->git_dir, e))
+		return 0;
+	if (!work_file_undo(t, WORK_FILE, to, undo))
+		err_wrap(e, "it may have moved all the same");
+	return -1;
 }
 
 static bool has_line_for(const struct ref_transaction *t,
@@ -202,7 +206,45 @@ static bool has_line_for(const struct ref_transaction *t,
 	return false;
 }
 
-/* Remove the loose files, durably. */
+#define GONE_NAME_SIZE 32
+
+/* Its loose file goes into the work directory, or comes back from there. */
+static int loose_move(const struct ref_transaction *t, size_t i, bool is_back)
+{
+	CLEANUP(freep) char *path = path_join(t->git_dir, t->items[i].name);
+	CLEANUP(freep) char *gone = NULL;
+	char name[GONE_NAME_SIZE];
+
+	snprintf(name, sizeof name, "gone-%zu", i);
+	gone = path_join(t->work_dir, name);
+	if (!path || !gone) {
+		errno = ENOMEM;
+		return -1;
+	}
+	return is_back ? rename(gone, path) : rename(path, gone);
+}
+
+/* Their directories could not be made durable: as it was. */
+static void loose_restore(struct ref_transaction *t, struct dir_list *dirs,
+			  struct err *e)
+{
+	struct err ignored;
+
+	for (size_t i = 0; i < t->n; i++) {
+		struct ref_item *item = &t->items[i];
+
+		if (item->undo != UNDO_SWAP)
+			continue;
+		item->undo = UNDO_NOTHING;
+		if (loose_move(t, i, true) < 0)
+			err_wrap(e, "%s may be gone all the same", item->name);
+		else
+			item->has_loose = true;
+	}
+	(void)!dir_list_sync(dirs, &ignored);
+}
+
+/* Remove the loose files, durably, or none. */
 static int loose_remove(struct ref_transaction *t, struct err *e)
 {
 	struct dir_list dirs = { 0 };
@@ -210,22 +252,24 @@ static int loose_remove(struct ref_transaction *t, struct err *e)
 
 	for (size_t i = 0; !result && i < t->n; i++) {
 		struct ref_item *item = &t->items[i];
-		CLEANUP(freep) char *path = NULL;
 
 		if (!item->has_loose || item->is_same)
 			continue;
-		path = path_join(t->git_dir, item->name);
-		if (!path)
-			result = err_nomem(e);
-		else if (unlink(path) < 0 && errno != ENOENT)
+		if (!loose_move(t, i, false))
+			item->undo = UNDO_SWAP;
+		else if (errno != ENOENT)
 			result = err_errno(e, "removing %s", item->name);
-		else
+		if (!result)
 			result = dir_list_add(&dirs, t->git_dir, item->name,
 					      false, e);
 		item->has_loose = item->has_loose && result < 0;
 	}
 	if (!result)
 		result = dir_list_sync(&dirs, e);
+	if (result < 0)
+		loose_restore(t, &dirs, e);
+	for (size_t i = 0; i < t->n; i++)
+		t->items[i].undo = UNDO_NOTHING;
 	dir_list_fini(&dirs);
 	return result;
 }

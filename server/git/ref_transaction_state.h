@@ -8,6 +8,18 @@
 
 struct objects;
 
+/*
+ * A file of the repository takes another's place, or goes, but so that it can
+ * come back: what is replaced is kept in the work directory. A refused change
+ * must not stay where its last flush failed.
+ */
+enum ref_undo {
+	UNDO_NOTHING,
+	UNDO_SWAP,   /* what was there is in the work directory */
+	UNDO_REMOVE, /* nothing was there */
+	UNDO_LOST,   /* the file system cannot swap: it is gone */
+};
+
 /* One change that is still in the running. */
 struct ref_item {
 	struct ref_change *change;
@@ -19,6 +31,7 @@ struct ref_item {
 	bool has_made_dirs;
 	bool is_same; /* holds the new value already */
 	bool is_done;
+	enum ref_undo undo; /* of its loose file */
 };
 
 struct ref_transaction {
@@ -47,20 +60,28 @@ static inline bool item_is_deletion(const struct ref_item *i)
 	return oid_is_zero(&i->change->new_id);
 }
 
-/* Remove GIT_DIR/NAME and friends of a directory list at the end: dirs whose
- * entries changed. */
+/* Directories whose entries changed, to be made durable. A new file's parents
+ * are among them, whoever made them: a push that is not through yet may have.
+ */
 struct dir_list {
 	char **paths;
 	size_t n, room;
 };
 int dir_list_add(struct dir_list *l, const char *git_dir, const char *name,
-		 bool with_parents, struct err *e) MUST_CHECK;
+		 bool is_new, struct err *e) MUST_CHECK;
 int dir_list_sync(struct dir_list *l, struct err *e) MUST_CHECK;
 void dir_list_fini(struct dir_list *l);
 
 /* Write WORK_DIR/FILE durably. */
 int work_file_put(const struct ref_transaction *t, const char *file,
 		  struct span text, struct err *e) MUST_CHECK;
+
+/* Rename WORK_DIR/FILE to `to`; -1 with errno. */
+int work_file_publish(const struct ref_transaction *t, const char *file,
+		      const char *to, enum ref_undo *undo_out) MUST_CHECK;
+/* And back. False where it could not be. */
+bool work_file_undo(const struct ref_transaction *t, const char *file,
+		    const char *to, enum ref_undo undo);
 
 /* All through packed-refs: 0, or -1 and nothing is changed. */
 int ref_commit_packed(struct ref_transaction *t, struct err *e) MUST_CHECK;
