@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is interrupted. Each scenario is set up once, and then played again and
+again on what the last play left."""
+
+import base64
+import os
+
+from scene import HOOKED, REPO, ZERO, git, require
+
+
+class Push:
+    """A push of some kind; says what the refs may be afterwards."""
+
+    repo = REPO
+    atomic = False
+
+    def set_up(self, scene):
+        """Refs that pushes begin at: some loose, some packed."""
+        commit, entries = scene.commit()
+        commands = [(ZERO, commit, f"refs/heads/{name}")
+                    for name in ("main", "packed", "other")]
+        answers = scene.client.push(commands, entries, repo=self.repo)
+        require(set(answers.values()) == {"ok"}, f"set-up: {answers}")
+        git(scene.repo_dir(self.repo), "pack-refs", "--all")
+
+    def commands(self, scene, refs):
+        """[(old, new, ref)] and the entries of the pack."""
+        raise NotImplementedError
+
+    def prepare(self, scene):
+        """What each play needs and nobody interrupts."""
+
+    def act(self, scene):
+        self.before = scene.refs(self.repo)
+        self.asked, entries = self.commands(scene, dict(self.before))
+        scene.faults.arm(*scene.fault)
+        self.answers = scene.client.push(self.asked, entries, self.atomic,
+                                         self.repo)
+
+    def acknowledged(self):
+        return all(a == "ok" for a in self.answers.values())
+
+    def verify(self, scene):
+        now = scene.refs(self.repo)
+        moved = set()
+        for old, new, ref in self.asked:
+            answer = self.answers[ref]
+            value = now.get(ref, ZERO)
+            require(value in (old, new), f"{ref} is {value}, neither side")
+            if answer == "ok":
+                require(value == new, f"{ref} was acknowledged and is lost")
+            elif answer is not None:
+                require(value == old, f"{ref} was refused ({answer}) and moved")
+            moved.add(value == new)
+        require(not self.atomic or len(moved) == 1,
+                f"half of an atomic push: {now}")
+        for ref, value in now.items():
+            if ref not in [c[2] for c in self.asked]:
+                require(self.before.get(ref) == value, f"{ref} changed")
+        for ref in self.before:
+            require(ref in now or ref in [c[2] for c in self.asked],
+                    f"{ref} vanished")
+        scene.check_repo(self.repo)
+
+
+class FastForward(Push):
+    name = "push"
+
+    def commands(self, scene, refs):
+        old = refs["refs/heads/main"]
+        commit, entries = scene.commit(old)
+        return [(old, commit, "refs/heads/main")], entries
+
+
+class Create(Push):
+    """A branch in directories that are not there yet."""
+
+    name = "create"
+
+    def commands(self, scene, refs):
+        commit, entries = scene.commit(refs["refs/heads/main"])
+        ref = f"refs/heads/topic/{scene.n}/new"
+        return [(ZERO, commit, ref)], entries
+
+
+class Forced(Push):
+    name = "forced"
+
+    def commands(self, scene, refs):
+        old = refs["refs/heads/main"]
+        commit, entries = scene.commit()
+        return [(old, commit, "refs/heads/main")], entries
+
+
+class Several(Push):
+    """An update, a creation and a deletion, each on its own."""
+
+    name = "several"
+
+    def commands(self, scene, refs):
+        old = refs["refs/heads/main"]
+        commit, entries = scene.commit(old)
+        made = sorted(r for r in refs if r.startswith("refs/heads/made-"))
+        commands = [(old, commit, "refs/heads/main"),
+                    (ZERO, commit, f"refs/heads/made-{scene.n}")]
+        if made:
+            commands.append((refs[made[0]], ZERO, made[0]))
+        return commands, entries
+
+
+class Atomic(Several):
+    name = "atomic"
+    atomic = True
+
+
+class Delete(Push):
+    """One that is loose and packed, one that is only loose."""
+
+    name = "delete"
+
+    def prepare(self, scene):
+        commit, entries = scene.commit()
+        now = scene.refs(self.repo)
+        both = now.get("refs/heads/both", ZERO)
+        if both == ZERO:
+            scene.client.push([(ZERO, commit, "refs/heads/both")], entries)
+            git(scene.repo_dir(), "pack-refs", "--all")
+            both = commit
+            commit, entries = scene.commit()
+        loose = now.get("refs/heads/loose", ZERO)
+        scene.client.push([(both, commit, "refs/heads/both"),
+                           (loose, commit, "refs/heads/loose")], entries)
+
+    def commands(self, scene, refs):
+        return [(refs[r], ZERO, r)
+                for r in ("refs/heads/both", "refs/heads/loose")], []
+
+
+class Hook(Push):
+    """A push that somebody must be told of."""
+
+    name = "hook"
+    repo = HOOKED
+
+    def commands(self, scene, refs):
+        # Not the default branch, of which a start tells, too.
+        old = refs["refs/heads/other"]
+        commit, entries = scene.commit(old)
+        return [(old, commit, "refs/heads/other")], entries
+
+    def verify(self, scene):
+        super().verify(scene)
+        (_, new, ref), = self.asked
+        if scene.refs(self.repo)[ref] == new:
+            scene.check_heard(new)
+
+
+class Admin:
+    """A verb of the CLI that makes something with a name of its own."""
+
+    def set_up(self, scene):
+        pass
+
+    def prepare(self, scene):
+        pass
+
+    def words(self, scene, name):
+        raise NotImplementedError
+
+    def names(self, scene):
+        raise NotImplementedError
+
+    def act(self, scene):
+        scene.n += 1
+        self.made = f"{self.noun}-{scene.n}"
+        self.before = self.names(scene)
+        words = self.words(scene, self.made)
+        scene.faults.arm(*scene.fault)
+        self.answer = scene.daemon.cli_run(*words)
+        if self.answer.returncode == 0:
+            scene.answered()
+
+    def acknowledged(self):
+        return self.answer.returncode == 0
+
+    def verify(self, scene):
+        now = self.names(scene)
+        if self.answer.returncode == 0:
+            require(now == self.before | {self.made},
+                    f"{self.made} was acknowledged and is lost: {now}")
+        elif self.answer.returncode == 1:
+            require(now == self.before,
+                    f"{self.made} was refused and is there: "
+                    f"{self.answer.stderr}")
+        else:
+            require(now - {self.made} == self.before, f"others went: {now}")
+
+
+class RepoCreate(Admin):
+    name = "repo-create"
+    noun = "repo"
+
+    def words(self, scene, name):
+        return "repo", "create", name, "--public"
+
+    def names(self, scene):
+        return {r["name"] for r in scene.daemon.api("repo", "list")["repos"]}
+
+    def verify(self, scene):
+        super().verify(scene)
+        directory = scene.repo_dir(self.made)
+        require(directory.exists() == (self.made in self.names(scene)),
+                f"state and disk differ about {self.made}")
+        if directory.exists():
+            scene.check_repo(self.made)
+
+
+class KeyCreate(Admin):
+    name = "key-create"
+    noun = "key"
+
+    def words(self, scene, name):
+        # Nobody logs in with it.
+        kind = b"ssh-ed25519"
+        blob = (len(kind).to_bytes(4, "big") + kind +
+                (32).to_bytes(4, "big") + os.urandom(32))
+        file = scene.directory / "made.pub"
+        file.write_bytes(kind + b" " + base64.b64encode(blob) + b"\n")
+        return ("key", "create", name, "--public-key", file, "--write", REPO)
+
+    def names(self, scene):
+        return {k["name"] for k in scene.daemon.api("key", "list")["keys"]}
+
+
+ALL = [FastForward, Create, Forced, Several, Atomic, Delete, Hook, RepoCreate,
+       KeyCreate]
