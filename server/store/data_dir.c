@@ -84,10 +84,27 @@ static int judge_mode(const char *path, struct err *e)
 
 /* -- opening -------------------------------------------------------------- */
 
+/* 0700, or a group's where the parent is a directory that a group shares: its
+ * own bit set, and closed to others, as Kubernetes leaves a volume. */
+static mode_t new_mode(const char *path)
+{
+	CLEANUP(freep) char *parent = strdup(path);
+	char *slash = parent ? strrchr(parent, '/') : NULL;
+	struct stat st;
+
+	if (!slash || slash == parent)
+		return 0700;
+	*slash = '\0';
+	if (stat(parent, &st) < 0 || !(st.st_mode & S_ISGID) ||
+	    (st.st_mode & S_IRWXO))
+		return 0700;
+	return dir_mode_in(parent);
+}
+
 /* DATA may be made here, too; it is judged before anything is put into it. */
 static int make_layout(const char *path, struct err *e)
 {
-	if (dir_make(path, 0700, e) < 0 || judge_mode(path, e) < 0)
+	if (dir_make(path, new_mode(path), e) < 0 || judge_mode(path, e) < 0)
 		return -1;
 	for (size_t i = 0; i < ARRAY_SIZE(subdirectories); i++) {
 		CLEANUP(freep) char *sub = path_join(path, subdirectories[i]);

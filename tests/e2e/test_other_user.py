@@ -41,19 +41,24 @@ class DaemonOf(Daemon):
                 self.directory / pathlib.Path(program).name, *words]
 
 
-@pytest.fixture
-def shared():
-    """A data directory as a cluster hands it out, and programs that any user
-    can reach.
+@pytest.fixture(params=["volume", "directory of it"])
+def shared(request):
+    """A volume as a cluster hands it out, that is the data directory or will
+    hold it, and programs that any user can reach.
     """
     with tempfile.TemporaryDirectory() as name:
         directory = pathlib.Path(name)
         directory.chmod(0o755)
         shutil.copy(programs.HEADWATERD, directory)
-        data = directory / "data"
-        data.mkdir()
-        os.chown(data, 0, GROUP)
-        data.chmod(0o2770)
+        volume = directory / "data"
+        if request.param != "volume":
+            directory = directory / "program"
+            directory.mkdir()
+            shutil.copy(programs.HEADWATERD, directory)
+            volume = directory
+        volume.mkdir(exist_ok=True)
+        os.chown(volume, 0, GROUP)
+        volume.chmod(0o2770)
         yield directory
 
 
