@@ -21,6 +21,7 @@ READMES = {
     "CONTRIBUTING.md": (".",),
     "server/README.md": ("server", "."),
     "hooks/README.md": ("hooks", "server", "."),
+    "chart/README.md": ("chart", "."),
 }
 CONF_MANUAL = "server/man/headwater.conf.5"
 ADMIN_MANUAL = "admin/man/headwater.1"
@@ -32,7 +33,7 @@ OPENAPI = "server/net/openapi.yaml"
 
 # A word in backquotes is a path of ours if it begins with a folder of the
 # house, or if it is a file of one.
-FOLDERS = r"(?:server|hooks|admin|tests|base|git|store|net|app|man)"
+FOLDERS = r"(?:server|hooks|admin|chart|tests|base|git|store|net|app|man)"
 PATH = re.compile(rf"`((?:\.\./)?{FOLDERS}/[\w./-]*|[\w-]+\.(?:[ch]|md|yaml))`")
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
 
