@@ -60,21 +60,22 @@ int bundle_write(struct snapshot *s, struct stream *out, struct err *e)
 		return err_set(e, ERR_NOT_FOUND,
 			       "the repository is empty: there is nothing to "
 			       "write");
-	wants = calloc(n, sizeof *wants);
+	wants = calloc(n + 1, sizeof *wants);
 	if (!wants)
 		return err_nomem(e);
 	buf_adds(&header, BUNDLE_V2 "\n");
-	if (head->id.len)
+	if (head->id.len) {
+		wants[request.n_wants++] = head->id;
 		add_ref(&header, &head->id, "HEAD");
+	}
 	for (size_t i = 0; i < n; i++) {
 		const struct ref *ref = refs_at(refs, i);
 
-		wants[i] = ref->id;
+		wants[request.n_wants++] = ref->id;
 		add_ref(&header, &ref->id, ref->name);
 	}
 	buf_addc(&header, '\n');
 	request.wants = wants;
-	request.n_wants = n;
 	plan = pack_plan_new(s, &request, NULL, e);
 	if (!plan || buf_check(&header, e) < 0 ||
 	    stream_write(out, header.data, header.len, e) < 0 ||
