@@ -50,6 +50,11 @@ static int inflate_entry(struct object_reader *r, const struct link *l,
 	data = malloc((size_t)l->size + 1);
 	if (!data)
 		return err_nomem(e);
+	/* 11 KB, which a reader that only waits for wants does without. */
+	if (!r->inflater)
+		r->inflater = libdeflate_alloc_decompressor();
+	if (!r->inflater)
+		return err_nomem(e);
 	result = libdeflate_zlib_decompress_ex(
 		r->inflater, l->data.data, l->data.len, data, (size_t)l->size,
 		&r->taken, &n_out);

@@ -36,7 +36,7 @@ struct root {
 struct object_reader {
 	struct objects *objects;
 	struct objects *newer; /* the last one that was needed, or NULL */
-	struct libdeflate_decompressor *inflater;
+	struct libdeflate_decompressor *inflater; /* made at first use */
 	z_stream stream; /* for the first bytes of a delta */
 	bool has_stream;
 	size_t taken; /* bytes the last entry's stream took in its pack */

@@ -31,10 +31,7 @@ struct object_reader *object_reader_new(struct objects *o, size_t cache_bytes,
 {
 	struct object_reader *r = calloc(1, sizeof *r);
 
-	if (r)
-		r->inflater = libdeflate_alloc_decompressor();
-	if (!r || !r->inflater) {
-		free(r);
+	if (!r) {
 		err_nomem(e);
 		return NULL;
 	}

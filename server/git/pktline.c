@@ -6,7 +6,8 @@
  * The reader fetches as much as there is, up to one buffer, so that a request
  * of a thousand lines costs a few reads; a line is handed out where it lies.
  * The buffer holds the longest line, so one move of the rest to its front
- * always makes room.
+ * always makes room. It begins small, since most requests are: a session that
+ * waits for a client's wants holds no more.
  */
 #include "git/pktline.h"
 
@@ -16,7 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PKT_DIGITS 4
+#define PKT_DIGITS   4
+#define BUFFER_FIRST 4096
 
 /* Packets handed to the stream in one call: header and payload each. */
 #define SIDEBAND_BATCH 16
@@ -32,17 +34,33 @@ void pkt_reader_fini(struct pkt_reader *r)
 	*r = (struct pkt_reader){ .stream = r->stream };
 }
 
+/* Give the buffer room for `need` bytes; who has filled a small one sends many
+ * and gets the large one. */
+static int make_room(struct pkt_reader *r, size_t need, struct err *e)
+{
+	bool is_small = need <= BUFFER_FIRST && r->end < BUFFER_FIRST;
+	size_t size = is_small ? BUFFER_FIRST : PKT_MAX;
+	unsigned char *buffer;
+
+	if (size <= r->size)
+		return 0;
+	buffer = realloc(r->buffer, size);
+	if (!buffer)
+		return err_nomem(e);
+	r->buffer = buffer;
+	r->size = size;
+	return 0;
+}
+
 /* Make `need` bytes lie in the buffer: 1; 0 where the input ends before the
  * first of them; -1. */
 static int fill(struct pkt_reader *r, size_t need, struct err *e)
 {
 	assert(need <= PKT_MAX);
-	if (!r->buffer)
-		r->buffer = malloc(PKT_MAX);
-	if (!r->buffer)
-		return err_nomem(e);
 	if (r->end - r->start >= need)
 		return 1;
+	if (make_room(r, need, e) < 0)
+		return -1;
 	if (r->start) {
 		memmove(r->buffer, r->buffer + r->start, r->end - r->start);
 		r->end -= r->start;
@@ -52,7 +70,7 @@ static int fill(struct pkt_reader *r, size_t need, struct err *e)
 		ssize_t got;
 
 		got = stream_read(r->stream, r->buffer + r->end,
-				  PKT_MAX - r->end, e);
+				  r->size - r->end, e);
 		if (got < 0)
 			return -1;
 		if (!got && !r->end)

@@ -33,7 +33,8 @@ struct pkt {
  * pack) is read with pkt_reader_raw(). */
 struct pkt_reader {
 	struct stream *stream;
-	unsigned char *buffer; /* PKT_MAX bytes, made at first use */
+	unsigned char *buffer; /* made at first use, PKT_MAX bytes at most */
+	size_t size;
 	size_t start, end;
 	uint64_t n_lines;
 };

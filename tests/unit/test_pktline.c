@@ -221,6 +221,39 @@ static void hands_on_what_lies_behind_the_lines(void **state)
 	pkt_reader_fini(&r);
 }
 
+static void many_lines_get_a_large_buffer_and_few_a_small_one(void **state)
+{
+	enum { LINES = 900 };
+	struct stream_mem mem;
+	struct pkt_reader r;
+	struct buf text = BUF_INIT;
+	struct pkt pkt;
+	struct err e;
+	char line[LINES];
+
+	(void)state;
+	memset(line, 'x', sizeof line);
+	for (size_t i = 0; i < LINES; i++)
+		pkt_add(&text, line, i);
+	pkt_add(&text, line, 1);
+	stream_mem_init(&mem, buf_span(&text), NULL);
+	pkt_reader_init(&r, &mem.base);
+	for (size_t i = 0; i < LINES; i++) {
+		assert_int_equal(pkt_read(&r, &pkt, &e), 0);
+		assert_int_equal(pkt.data.len, i);
+		assert_int_equal(memcmp(pkt.data.data, line, i), 0);
+	}
+	assert_int_equal(r.size, PKT_MAX);
+	pkt_reader_fini(&r);
+
+	stream_mem_init(&mem, span_str("0006a\n0000"), NULL);
+	pkt_reader_init(&r, &mem.base);
+	assert_int_equal(pkt_read(&r, &pkt, &e), 0);
+	assert_true(r.size <= 4096);
+	pkt_reader_fini(&r);
+	buf_fini(&text);
+}
+
 static void writes_lines_and_signs(void **state)
 {
 	struct buf b = BUF_INIT;
@@ -350,6 +383,8 @@ int main(void)
 		cmocka_unit_test(says_that_a_line_was_cut_off),
 		cmocka_unit_test(knows_when_the_next_line_must_be_waited_for),
 		cmocka_unit_test(hands_on_what_lies_behind_the_lines),
+		cmocka_unit_test(
+			many_lines_get_a_large_buffer_and_few_a_small_one),
 		cmocka_unit_test(writes_lines_and_signs),
 		cmocka_unit_test(cleans_the_text_of_an_error),
 		cmocka_unit_test(cuts_an_endless_error),
