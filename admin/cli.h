@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What all verbs of `headwater` share: how the server is reached, how options
- * are read, how answers are shown. The exit codes are headwater(1)'s.
+ * What all verbs of `headwater` share: how options are read, how answers are
+ * shown. The exit codes are headwater(1)'s.
  */
 #pragma once
 
+#include "admin/api.h"
 #include "base/attr.h"
-#include "base/buf.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -65,42 +65,6 @@ const char *cli_local(const struct cli *c, const char *name);
 /* What the options say to the server; the caller drops the reference. */
 json_t *cli_body(const struct cli *c);
 
-struct api_request {
-	const char *method;
-	const char *path; /* "/v1/repos/team%2Fapp?replace=true" */
-	json_t *body;	  /* borrowed; NULL: none */
-	FILE *upload;	  /* sent as it is, instead of `body` */
-	FILE *download;	  /* a good answer goes there instead of `answer` */
-};
-
-struct api_answer {
-	int status;
-	struct buf text;
-	json_t *json; /* NULL where it is none */
-};
-
-void api_answer_fini(struct api_answer *a);
-
-/* CLI_DONE for 2xx. Otherwise the error has been shown. */
-int api_call(struct cli *c, const struct api_request *r,
-	     struct api_answer *answer_out) MUST_CHECK;
-
-/* Call, and show: the JSON unchanged with --json, else by `show` (NULL:
- * nothing). */
-int api_show(struct cli *c, const struct api_request *r,
-	     void (*show)(struct cli *c,
-			  const struct api_answer *a)) MUST_CHECK;
-
-/* "/v1/KIND/NAME" with `name` percent-encoded and `tail` behind it; malloc'ed.
- * Never NULL. */
-char *api_path(const char *kind, const char *name, const char *tail);
-
-/* The two ways; ERR_CLOSED and ERR_NOT_FOUND mean "cannot be reached". */
-int client_call(const char *socket, const struct api_request *r,
-		struct api_answer *answer_out, struct err *e) MUST_CHECK;
-int local_call(const char *data, const struct api_request *r,
-	       struct api_answer *answer_out, struct err *e) MUST_CHECK;
-
 /* A column or line: a JSON field and what it is called. */
 struct column {
 	const char *title;
@@ -121,8 +85,8 @@ void hint(const char *format, ...) PRINTF_LIKE(1, 2);
 
 NORETURN void out_of_memory(void);
 
-/* "VERB NAME" for all kinds: PUT with the options' fields (`?replace=true` with
- * the local option --replace), GET one, GET all, DELETE. */
+/* "VERB NAME": PUT with the options' fields (`?replace=true` with the local
+ * option --replace), GET one, GET all, DELETE. */
 int put_object(struct cli *c, const char *kind,
 	       void (*show)(struct cli *c, const struct api_answer *a));
 int get_object(struct cli *c, const char *kind,
@@ -145,4 +109,4 @@ struct command_table {
 };
 
 extern const struct command_table repo_commands, key_commands, token_commands,
-	hook_commands, server_commands;
+	hook_commands, server_commands, backup_commands;

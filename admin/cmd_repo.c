@@ -4,11 +4,8 @@
 
 #include "base/cleanup.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 static const struct column list_columns[] = {
 	{ "NAME", "name" },	    { "PUBLIC", "public" },
@@ -60,22 +57,11 @@ static void show_made(struct cli *c, const struct api_answer *a)
 
 static int seed(struct cli *c, const char *file)
 {
-	CLEANUP(fclosep) FILE *opened = NULL;
 	CLEANUP(freep) char *path = api_path("repos", c->names[0], "/seed");
 	CLEANUP(api_answer_fini) struct api_answer a = { .text = BUF_INIT };
 	CLEANUP(freep) char *note = NULL;
-	FILE *in = stdin;
-	int result;
+	int result = transfer_put(c, path, file, &a);
 
-	if (strcmp(file, "-")) {
-		in = opened = fopen(file, "re");
-		if (!opened)
-			return complain("%s: %s", file, strerror(errno));
-	}
-	result = api_call(c,
-			  &(struct api_request){
-				  .method = "PUT", .path = path, .upload = in },
-			  &a);
 	if (result || c->is_json)
 		return result;
 	note = show_text(a.json, "note");
@@ -118,63 +104,11 @@ static int run_delete(struct cli *c)
 	return delete_object(c, "repos");
 }
 
-static int fetch_bundle(struct cli *c, FILE *out)
-{
-	CLEANUP(freep) char *path = api_path("repos", c->names[0], "/bundle");
-	CLEANUP(api_answer_fini) struct api_answer a = { .text = BUF_INIT };
-	int result = api_call(c,
-			      &(struct api_request){ .method = "GET",
-						     .path = path,
-						     .download = out },
-			      &a);
-
-	if (!result && fflush(out))
-		result = complain("%s: %s", c->names[1], strerror(errno));
-	return result;
-}
-
-/* Beside it until it is whole: half a bundle must not lie there as if it were
- * one, and the one that was there stays until then. */
-static int export_to_file(struct cli *c, const char *file)
-{
-	CLEANUP(fclosep) FILE *out = NULL;
-	CLEANUP(freep) char *part = NULL;
-	int fd, result;
-
-	if (asprintf(&part, "%s.XXXXXX", file) < 0)
-		out_of_memory();
-	fd = mkostemp(part, O_CLOEXEC);
-	if (fd < 0)
-		return complain("%s: %s", file, strerror(errno));
-	out = fdopen(fd, "w");
-	if (!out) {
-		close(fd);
-		unlink(part);
-		out_of_memory();
-	}
-	result = fetch_bundle(c, out);
-	if (!result && (fsync(fd) < 0 || rename(part, file) < 0))
-		result = complain("%s: %s", file, strerror(errno));
-	if (result)
-		unlink(part);
-	return result;
-}
-
-/* Pipes and devices take it as it comes, and are never replaced. */
 static int run_export(struct cli *c)
 {
-	CLEANUP(fclosep) FILE *out = NULL;
-	const char *file = c->names[1];
-	struct stat st;
+	CLEANUP(freep) char *path = api_path("repos", c->names[0], "/bundle");
 
-	if (!strcmp(file, "-"))
-		return fetch_bundle(c, stdout);
-	if (lstat(file, &st) < 0 || S_ISREG(st.st_mode))
-		return export_to_file(c, file);
-	out = fopen(file, "we");
-	if (!out)
-		return complain("%s: %s", file, strerror(errno));
-	return fetch_bundle(c, out);
+	return transfer_get(c, path, c->names[1]);
 }
 
 static const struct cli_option create_options[] = {

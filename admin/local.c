@@ -114,6 +114,9 @@ int local_call(const char *data, const struct api_request *r,
 	if (!dir)
 		return -1;
 	umask(data_dir_umask(dir));
+	/* What is cut off of an upload is swept as a dead daemon's. */
+	if (r->upload && data_dir_live(dir, e) < 0)
+		return -1;
 	states = state_store_open(&options, &mistakes, e);
 	repos = states ? repo_store_new(data, CACHES_MAX, e) : NULL;
 	pending = repos ? pending_keys_new(data, e) : NULL;
@@ -121,6 +124,7 @@ int local_call(const char *data, const struct api_request *r,
 		return -1;
 	host_key_line(data, &key);
 	identity.host_key_line = key.len ? buf_str(&key) : NULL;
+	x.daemon_id = r->upload ? data_dir_id(dir) : "";
 	x.states = states;
 	x.repos = repos;
 	x.pending = pending;

@@ -12,7 +12,7 @@
 
 static const struct command_table *const tables[] = {
 	&server_commands, &repo_commands, &key_commands,
-	&token_commands,  &hook_commands,
+	&token_commands,  &hook_commands, &backup_commands,
 };
 
 static void print_usage(FILE *out)

@@ -209,6 +209,7 @@ static int open_admin(struct server *s, struct err *e)
 		.outbox = s->outbox,
 		.pending = s->pending,
 		.data_dir = data_dir_path(s->dir),
+		.daemon_id = data_dir_id(s->dir),
 		.identity = &s->identity,
 		.status = server_status,
 		.changed = server_changed,

@@ -146,7 +146,7 @@ static int ingest(struct import *m, struct bundle_reader *in, struct err *e)
 			repository_dir(m->repository), true, e);
 	if (!fsck)
 		return -1;
-	if (config->fsck_objects != CONFIG_FALSE)
+	if (config->fsck_objects != CONFIG_FALSE && !m->options->skip_fsck)
 		options.fsck = fsck;
 	m->ingest = pack_ingest_run(&options, read_raw, in, e);
 	if (!m->ingest)

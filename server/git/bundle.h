@@ -25,6 +25,7 @@ struct bundle_options {
 	const char *quarantine_id; /* as in receive_pack_options */
 	struct push_limits limits;
 	uint64_t disk_reserve;
+	bool skip_fsck; /* only ids, deltas and connectivity are checked */
 };
 
 struct bundle_result {

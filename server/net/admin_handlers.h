@@ -55,6 +55,8 @@ extern const struct admin_kind admin_repo_kind, admin_key_kind,
 
 /* admin_keys.c */
 admin_handler admin_keys_pending;
+/* admin_backup.c */
+admin_handler admin_backup, admin_restore;
 /* admin_repos.c */
 admin_handler admin_repo_seed, admin_repo_bundle, admin_repo_sync;
 /* admin_hooks.c */

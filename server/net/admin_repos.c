@@ -238,7 +238,9 @@ static struct repository *repo_or_refuse(const struct admin_call *c,
 void admin_repo_seed(const struct admin_call *c, struct http_response *out)
 {
 	CLEANUP(repository_putp) struct repository *r = repo_or_refuse(c, out);
-	struct bundle_options options = { .quarantine_id = "seed" };
+	struct bundle_options options = {
+		.quarantine_id = c->context->daemon_id,
+	};
 	struct bundle_result result = { 0 };
 	struct stream_fd file;
 	struct stream_mem memory;

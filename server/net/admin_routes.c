@@ -19,7 +19,7 @@ static const struct route {
 	const char *tail;  /* behind the id of a delivery */
 	unsigned kind;
 	bool has_name;
-	bool changes; /* is logged */
+	bool is_logged; /* it changes something, or gives secrets away */
 	admin_handler *handle;
 } routes[] = {
 #define ROUTE(text, method, ...)          \
@@ -41,6 +41,10 @@ static const struct route {
 	      false, admin_status),
 	ROUTE("GET /v1/known-hosts", HTTP_GET, "known-hosts", NULL, NULL,
 	      NO_KIND, false, false, admin_known_hosts),
+	ROUTE("GET /v1/backup", HTTP_GET, "backup", NULL, NULL, NO_KIND, false,
+	      true, admin_backup),
+	ROUTE("PUT /v1/restore", HTTP_PUT, "restore", NULL, NULL, NO_KIND,
+	      false, true, admin_restore),
 	OBJECTS("repos", STATE_REPO),
 	ROUTE("GET /v1/keys/pending", HTTP_GET, "keys", "pending", NULL,
 	      NO_KIND, false, false, admin_keys_pending),
@@ -151,15 +155,19 @@ int admin_routes_handle(void *arg, const struct http_request *r,
 		admin_refuse(out, &e, state_kind_name(c.kind), NULL);
 	else
 		route->handle(&c, out);
-	if (route->changes)
+	if (route->is_logged)
 		log_verb(route, &c, out);
 	return 0;
 }
 
 bool admin_routes_has_large_body(const struct http_request *r)
 {
-	return r->method == HTTP_PUT && r->n_elements == 4 &&
-	       same(element(r, 1), "repos") && same(element(r, 3), "seed");
+	if (r->method != HTTP_PUT)
+		return false;
+	if (r->n_elements == 2)
+		return same(element(r, 1), "restore");
+	return r->n_elements == 4 && same(element(r, 1), "repos") &&
+	       same(element(r, 3), "seed");
 }
 
 const char *const *admin_routes_list(void)

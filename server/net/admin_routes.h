@@ -28,6 +28,7 @@ struct admin_context {
 	struct outbox *outbox; /* NULL without a daemon: hooks cannot fire */
 	struct pending_keys *pending;
 	const char *data_dir;
+	const char *daemon_id; /* of this process: see store/data_dir.h */
 	const struct identity *identity;
 	/* Add what only the daemon knows to GET /v1/status; may be NULL. */
 	void (*status)(void *arg, json_t *object);

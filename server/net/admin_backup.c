@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The whole data directory, out and in. */
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/stream.h"
+#include "net/admin_handlers.h"
+#include "store/backup.h"
+#include "store/state_store.h"
+
+#include <stdlib.h>
+
+static struct backup_place place_of(const struct admin_context *x)
+{
+	return (struct backup_place){ .data_dir = x->data_dir,
+				      .repos = x->repos,
+				      .quarantine_id = x->daemon_id };
+}
+
+/* The context outlives every answer. */
+static int produce(void *arg, struct stream *s, struct err *e)
+{
+	const struct backup_place *p = arg;
+	int rc = backup_write(p, s, e);
+
+	if (rc < 0)
+		log_error("admin.backup", "error", e->message, NULL);
+	return rc;
+}
+
+void admin_backup(const struct admin_call *c, struct http_response *out)
+{
+	struct backup_place *p = malloc(sizeof *p);
+	struct err e;
+
+	if (!p) {
+		err_nomem(&e);
+		admin_refuse(out, &e, "backup", NULL);
+		return;
+	}
+	*p = place_of(c->context);
+	if (backup_check(p, &e) < 0) {
+		free(p);
+		admin_refuse(out, &e, "backup",
+			     "repair or delete that repository: a backup that "
+			     "leaves one out would be no backup");
+		return;
+	}
+	http_response_produced(out, 200, "application/x-tar", produce, free, p);
+}
+
+/* The new state comes into force here, not at the next look at the files. */
+static void take(const struct admin_context *x)
+{
+	CLEANUP(mistakes_fini) struct mistakes m = MISTAKES_INIT;
+
+	if (state_store_reload(x->states, &m) < 0)
+		for (size_t i = 0; i < m.n; i++)
+			log_error("config.mistake", "mistake", m.items[i],
+				  NULL);
+	if (x->changed)
+		x->changed(x->arg);
+}
+
+void admin_restore(const struct admin_call *c, struct http_response *out)
+{
+	const struct admin_context *x = c->context;
+	struct backup_place place = place_of(x);
+	CLEANUP(state_putp) struct state *now = state_store_get(x->states);
+	struct backup_counts n;
+	struct stream_mem memory;
+	struct stream_fd file;
+	struct stream *in = &file.base;
+	struct err e;
+
+	if (c->request->body_fd >= 0) {
+		stream_fd_init(&file, c->request->body_fd, -1);
+	} else {
+		stream_mem_init(&memory, c->request->body, NULL);
+		in = &memory.base;
+	}
+	if (backup_restore(&place, now, in, &n, &e) < 0) {
+		admin_refuse(out, &e, "restore", NULL);
+		return;
+	}
+	take(x);
+	admin_answer(out, 200,
+		     json_pack("{s:I, s:I, s:I, s:b}", "repos",
+			       (json_int_t)n.n_repos, "refs",
+			       (json_int_t)n.n_refs, "objects",
+			       (json_int_t)n.n_objects, "host_key",
+			       n.has_host_key));
+}
