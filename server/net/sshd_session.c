@@ -282,7 +282,9 @@ static int attach(struct sshd_session *s)
 	ssh_set_counters(s->ssh, &s->traffic->socket, &s->traffic->packets);
 	ssh_set_auth_methods(s->ssh, SSH_AUTH_METHOD_PUBLICKEY);
 	ssh_set_message_callback(s->ssh, on_other_message, s);
-	return ssh_options_set(s->ssh, SSH_OPTIONS_COMPRESSION, "no");
+	/* SSH_OPTIONS_COMPRESSION "no" would still offer it for after login. */
+	return ssh_options_set(s->ssh, SSH_OPTIONS_COMPRESSION_C_S, "none") ||
+	       ssh_options_set(s->ssh, SSH_OPTIONS_COMPRESSION_S_C, "none");
 }
 
 /* The banner goes out at once: a Go client that hears nothing waits for ever.
