@@ -28,8 +28,8 @@ def served(tmp_path_factory, keys):
 
 
 def refs(git, path):
-    return git("for-each-ref", "--format=%(refname) %(objectname) %(*objectname)",
-               cwd=path)
+    form = "--format=%(refname) %(objectname) %(*objectname)"
+    return git("for-each-ref", form, cwd=path)
 
 
 def test_is_pushed_whole(served):
