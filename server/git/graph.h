@@ -97,7 +97,8 @@ int graph_all_meet(const struct graph *g, const uint32_t *wants, size_t n_wants,
  * Where history is cut for a client. Adds to `boundary` the commits it must
  * take as shallow, to `inside` all commits it may have (boundary included).
  * depth: `depth` commits from each want, counted along every path (at least 1).
- * As git: the last ones are boundary also where they are roots.
+ * As git: the last ones are boundary also where they are roots; so are `ends`
+ * (NULL: none), where a walk goes no further.
  * since/not: all commits from the wants that are not older than `since` (0: no
  * such limit) nor reachable from `not_tips`; boundary are those with a parent
  * outside. `inside` stays as it was where no commit is selected, which git
@@ -105,8 +106,9 @@ int graph_all_meet(const struct graph *g, const uint32_t *wants, size_t n_wants,
  * Commits that are shallow in the repository itself are boundary in both.
  */
 int graph_cut_depth(const struct graph *g, const uint32_t *wants, size_t n,
-		    uint64_t depth, struct commit_set *boundary,
-		    struct commit_set *inside, struct err *e) MUST_CHECK;
+		    uint64_t depth, const struct commit_set *ends,
+		    struct commit_set *boundary, struct commit_set *inside,
+		    struct err *e) MUST_CHECK;
 int graph_cut_rev(const struct graph *g, const uint32_t *wants, size_t n,
 		  int64_t since, const uint32_t *not_tips, size_t n_not,
 		  struct commit_set *boundary, struct commit_set *inside,

@@ -16,8 +16,9 @@
 /* Of the commits todo.list[from, to): inside; at the end or where the
  * repository ends, boundary; else their parents come next. */
 static int cut_level(const struct graph *g, struct graph_todo *todo,
-		     size_t from, bool is_last, struct commit_set *boundary,
-		     struct commit_set *inside, struct err *e)
+		     size_t from, const struct commit_set *ends, bool is_last,
+		     struct commit_set *boundary, struct commit_set *inside,
+		     struct err *e)
 {
 	const struct graph_node *node;
 	size_t to = todo->n;
@@ -28,7 +29,8 @@ static int cut_level(const struct graph *g, struct graph_todo *todo,
 
 		node = graph_node(g, number);
 		rc = commit_set_add(inside, number, e);
-		if (!rc && (is_last || node->is_shallow))
+		if (!rc && (is_last || node->is_shallow ||
+			    (ends && commit_set_has(ends, number))))
 			rc = commit_set_add(boundary, number, e);
 		else if (!rc)
 			rc = graph_todo_push_all(todo, node->parents,
@@ -38,8 +40,9 @@ static int cut_level(const struct graph *g, struct graph_todo *todo,
 }
 
 int graph_cut_depth(const struct graph *g, const uint32_t *wants, size_t n,
-		    uint64_t depth, struct commit_set *boundary,
-		    struct commit_set *inside, struct err *e)
+		    uint64_t depth, const struct commit_set *ends,
+		    struct commit_set *boundary, struct commit_set *inside,
+		    struct err *e)
 {
 	struct graph_todo todo = { 0 };
 	size_t from = 0, to;
@@ -49,7 +52,8 @@ int graph_cut_depth(const struct graph *g, const uint32_t *wants, size_t n,
 	/* Levels stay in the list one behind the other; none comes twice. */
 	for (uint64_t d = 1; !rc && from < todo.n; d++) {
 		to = todo.n;
-		rc = cut_level(g, &todo, from, d >= depth, boundary, inside, e);
+		rc = cut_level(g, &todo, from, ends, d >= depth, boundary,
+			       inside, e);
 		from = to;
 	}
 	graph_todo_fini(&todo);

@@ -32,6 +32,7 @@ struct work {
 	uint32_t *heads;
 	size_t n_heads;
 	struct commit_set boundary, inside;
+	struct commit_set ends; /* of the client's history, if it stays so */
 };
 
 static void work_fini(struct work *w)
@@ -40,6 +41,7 @@ static void work_fini(struct work *w)
 	free(w->heads);
 	commit_set_fini(&w->boundary);
 	commit_set_fini(&w->inside);
+	commit_set_fini(&w->ends);
 }
 
 static bool is_cut_off(const struct upload *u)
@@ -140,6 +142,23 @@ static int find_client(struct upload *u, const struct fetch_request *q,
 	return 0;
 }
 
+/* A client that does not deepen gets nothing behind its shallow commits, and
+ * need not hear of where the repository ends there. */
+static int find_ends(struct upload *u, const struct fetch_request *q,
+		     struct work *w, struct err *e)
+{
+	for (size_t i = 0; i < q->shallows.n; i++) {
+		uint32_t number = GRAPH_NONE;
+		int rc = commit_of(u, &q->shallows.items[i], &number, e);
+
+		if (rc > 0)
+			rc = commit_set_add(&w->ends, number, e);
+		if (rc < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int cut_by_rev(struct upload *u, const struct fetch_request *q,
 		      struct work *w, struct err *e)
 {
@@ -173,8 +192,9 @@ static int cut(struct upload *u, const struct fetch_request *q, struct work *w,
 		rc = cut_by_rev(u, q, w, e);
 	else /* relative: counted from below the commits that are there */
 		rc = graph_cut_depth(u->graph, w->heads, w->n_heads,
-				     depth + is_relative, &w->boundary,
-				     &w->inside, e);
+				     depth + is_relative,
+				     fetch_request_deepens(q) ? NULL : &w->ends,
+				     &w->boundary, &w->inside, e);
 	return rc;
 }
 
@@ -228,13 +248,15 @@ static int sort_client(struct upload *u, const struct fetch_request *q,
 }
 
 static int tell_boundary(struct upload *u, const struct fetch_request *q,
-			 const struct work *w, struct shallow_info *i,
-			 struct err *e)
+			 const struct commit_set *boundary,
+			 struct shallow_info *i, struct err *e)
 {
-	for (uint32_t n = next_member(&w->boundary, 0); n != GRAPH_NONE;
-	     n = next_member(&w->boundary, n + 1)) {
+	for (uint32_t n = next_member(boundary, 0); n != GRAPH_NONE;
+	     n = next_member(boundary, n + 1)) {
 		const struct oid *id = &graph_node(u->graph, n)->id;
 
+		if (commit_set_has(&i->shallow, n))
+			continue;
 		if (commit_set_add(&i->shallow, n, e) < 0)
 			return -1;
 		if (!oid_set_has(&q->shallows, id) &&
@@ -283,6 +305,26 @@ void shallow_info_narrow(struct upload *u, const struct fetch_request *q)
 		u->graph = u->cut;
 }
 
+/* Where the repository itself ends behind what travels: a cut by date, by ref
+ * or counted from the client's commits need not have come that far, and git
+ * then sends what cannot be completed. */
+static int tell_own_ends(struct upload *u, const struct fetch_request *q,
+			 struct shallow_info *i, struct err *e)
+{
+	CLEANUP(work_fini) struct work w = { 0 };
+	const struct oid_set *sets[] = { &q->wants, &i->more_wants };
+
+	for (size_t s = 0; s < ARRAY_SIZE(sets); s++) {
+		free(w.heads);
+		w.heads = NULL;
+		if (commits_of(u, sets[s], &w.heads, &w.n_heads, e) < 0 ||
+		    graph_cut_depth(u->graph, w.heads, w.n_heads, UINT64_MAX,
+				    &i->shallow, &w.boundary, &w.inside, e) < 0)
+			return -1;
+	}
+	return tell_boundary(u, q, &w.boundary, i, e);
+}
+
 int shallow_info_compute(struct upload *u, const struct fetch_request *q,
 			 struct shallow_info *out, struct err *e)
 {
@@ -296,13 +338,15 @@ int shallow_info_compute(struct upload *u, const struct fetch_request *q,
 				     (q->shallows.n || w.is_cut_off));
 	if (!deepens && !q->shallows.n && !w.is_cut_off)
 		return 0;
-	if (deepens && find_client(u, q, &w, e) < 0)
+	if ((deepens ? find_client(u, q, &w, e) : find_ends(u, q, &w, e)) < 0)
 		return -1;
 	if ((deepens || w.is_cut_off) && cut(u, q, &w, e) < 0)
 		return -1;
 	if (sort_client(u, q, &w, out, e) < 0)
 		return -1;
-	return tell_boundary(u, q, &w, out, e);
+	if (tell_boundary(u, q, &w.boundary, out, e) < 0)
+		return -1;
+	return w.is_cut_off ? tell_own_ends(u, q, out, e) : 0;
 }
 
 void shallow_info_add(struct upload *u, const struct shallow_info *i)

@@ -288,8 +288,8 @@ static void cuts_by_depth_as_git(void **state)
 
 		assert_int_equal(graph_cut_depth(w->graph,
 						 &w->number[cases[i].want], 1,
-						 cases[i].depth, &boundary,
-						 &inside, &w->e),
+						 cases[i].depth, NULL,
+						 &boundary, &inside, &w->e),
 				 0);
 		assert_set(w, &boundary, cases[i].boundary);
 		assert_set(w, &inside, cases[i].inside);
@@ -308,7 +308,7 @@ static void the_shortest_path_counts(void **state)
 	wants[0] = w->number[6];
 	wants[1] = w->number[2];
 	/* 1 is five commits from 6, and two from 2. */
-	assert_int_equal(graph_cut_depth(w->graph, wants, 2, 2, &boundary,
+	assert_int_equal(graph_cut_depth(w->graph, wants, 2, 2, NULL, &boundary,
 					 &inside, &w->e),
 			 0);
 	assert_set(w, &boundary, "15");
@@ -376,7 +376,7 @@ static void a_shallow_repository_ends_where_it_says(void **state)
 	assert_int_equal(
 		graph_reaches(w->graph, &w->number[6], 1, w->number[1], &w->e),
 		0);
-	assert_int_equal(graph_cut_depth(w->graph, &w->number[6], 1, 9,
+	assert_int_equal(graph_cut_depth(w->graph, &w->number[6], 1, 9, NULL,
 					 &boundary, &inside, &w->e),
 			 0);
 	assert_set(w, &boundary, "4");

@@ -735,8 +735,8 @@ static void shallow_clone(struct trial *t, uint64_t depth,
 	t->request.wants = t->wants;
 	t->request.n_wants = 2;
 	numbers_of(l, t->wants, 2, wants);
-	assert_int_equal(graph_cut_depth(l->graph, wants, 2, depth, boundary,
-					 &inside, &e),
+	assert_int_equal(graph_cut_depth(l->graph, wants, 2, depth, NULL,
+					 boundary, &inside, &e),
 			 0);
 	t->request.shallow = boundary;
 	add_set(l, &t->shallow, "--shallow ", boundary);
@@ -764,7 +764,7 @@ static void deepen(struct trial *t, uint64_t depth,
 
 	numbers_of(l, t->wants, t->request.n_wants, wants);
 	assert_int_equal(graph_cut_depth(l->graph, wants, t->request.n_wants,
-					 depth, boundary, &inside, &e),
+					 depth, NULL, boundary, &inside, &e),
 			 0);
 	for (uint32_t i = 0; i < graph_count(l->graph); i++) {
 		const struct graph_node *node = graph_node(l->graph, i);
