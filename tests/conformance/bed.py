@@ -46,6 +46,17 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def wait_for(process, seconds):
+    """End it when its time is over; first so that it ends its web server."""
+    for patience, blow in ((seconds, signal.SIGTERM), (20, signal.SIGKILL)):
+        try:
+            process.wait(patience)
+            return
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, blow)
+    process.wait()
+
+
 def as_user(user):
     if user is None:
         return {}
@@ -112,11 +123,7 @@ class Bed:
                 env=self.environment(output, protocol), stdout=tap,
                 stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                 start_new_session=True, **as_user(self.user))
-            try:
-                process.wait(SCRIPT_SECONDS)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            wait_for(process, SCRIPT_SECONDS)
             tap.seek(0)
             text = tap.read()
         if not self.keep:
