@@ -109,4 +109,4 @@ struct command_table {
 };
 
 extern const struct command_table repo_commands, key_commands, token_commands,
-	hook_commands, server_commands, backup_commands;
+	hook_commands, server_commands, backup_commands, flux_commands;

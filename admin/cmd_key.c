@@ -75,8 +75,7 @@ static int write_new(const char *path, mode_t mode, const struct buf *text)
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 	if (fd < 0)
 		return complain("%s: %s", path, strerror(errno));
-	if (fd_write_full(fd, text->data, text->len, &e) < 0 ||
-	    fsync(fd) < 0) {
+	if (fd_write_full(fd, text->data, text->len, &e) < 0 || fsync(fd) < 0) {
 		unlink(path);
 		return complain("%s cannot be written", path);
 	}

@@ -11,8 +11,8 @@
 #include <string.h>
 
 static const struct command_table *const tables[] = {
-	&server_commands, &repo_commands, &key_commands,
-	&token_commands,  &hook_commands, &backup_commands,
+	&server_commands, &repo_commands,   &key_commands,  &token_commands,
+	&hook_commands,	  &backup_commands, &flux_commands,
 };
 
 static void print_usage(FILE *out)

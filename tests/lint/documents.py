@@ -22,6 +22,7 @@ READMES = {
     "server/README.md": ("server", "."),
     "hooks/README.md": ("hooks", "server", "."),
     "chart/README.md": ("chart", "."),
+    "hooks/flux.md": ("hooks", "."),
 }
 CONF_MANUAL = "server/man/headwater.conf.5"
 ADMIN_MANUAL = "admin/man/headwater.1"
