@@ -209,6 +209,14 @@ static const struct stream_ops between_ops = {
 	.flush = between_flush,
 };
 
+/* Nothing of ours broke where a body ends too early. */
+static void blame_body(struct err *e)
+{
+	if (e->code == ERR_CLOSED)
+		err_set(e, ERR_MALFORMED,
+			"the request's body ends before the request does");
+}
+
 /* An http_produce_fn. What goes wrong is said in the protocol, so that the
  * answer is whole nevertheless, unless nothing could be said. */
 static int run_fetch(void *arg, struct stream *output, struct err *e)
@@ -230,6 +238,8 @@ static int run_fetch(void *arg, struct stream *output, struct err *e)
 	if (rc < 0 && e->code != ERR_CLOSED && e->code != ERR_TIMEOUT &&
 	    output->n_written)
 		return 0;
+	if (rc < 0 && !output->n_written)
+		blame_body(e);
 	return rc;
 }
 
@@ -270,6 +280,8 @@ static bool answer_inline(struct httpd_git *git, const struct http_request *r,
 		return false;
 	}
 	out->what = "list";
+	if (rc < 0)
+		blame_body(&e);
 	if (rc < 0 && !b.len)
 		http_response_text(out, http_status_of(e.code), TEXT_TYPE,
 				   e.message);
