@@ -13,6 +13,7 @@ class Push:
 
     repo = REPO
     atomic = False
+    ends = ()
 
     def set_up(self, scene):
         """Refs that pushes begin at: some loose, some packed."""
@@ -35,7 +36,7 @@ class Push:
         self.asked, entries = self.commands(scene, dict(self.before))
         scene.faults.arm(*scene.fault)
         self.answers = scene.client.push(self.asked, entries, self.atomic,
-                                         self.repo)
+                                         self.repo, self.ends)
 
     def acknowledged(self):
         return all(a == "ok" for a in self.answers.values())
@@ -136,6 +137,22 @@ class Delete(Push):
                 for r in ("refs/heads/both", "refs/heads/loose")], []
 
 
+class Shallow(Push):
+    """From a shallow clone: git fsck misses a parent unless the repository
+    becomes shallow there, too."""
+
+    name = "shallow"
+
+    def set_up(self, scene):
+        super().set_up(scene)
+        git(scene.repo_dir(), "config", "receive.shallowUpdate", "true")
+
+    def commands(self, scene, refs):
+        commit, entries = scene.commit(os.urandom(20).hex())
+        self.ends = (commit,)
+        return [(refs["refs/heads/main"], commit, "refs/heads/main")], entries
+
+
 class Hook(Push):
     """A push that somebody must be told of."""
 
@@ -232,5 +249,5 @@ class KeyCreate(Admin):
         return {k["name"] for k in scene.daemon.api("key", "list")["keys"]}
 
 
-ALL = [FastForward, Create, Forced, Several, Atomic, Delete, Hook, RepoCreate,
-       KeyCreate]
+ALL = [FastForward, Create, Forced, Several, Atomic, Delete, Shallow, Hook,
+       RepoCreate, KeyCreate]

@@ -64,8 +64,9 @@ class Client:
     def __init__(self, scene):
         self.scene = scene
 
-    def push(self, commands, entries, atomic=False, repo=REPO):
-        """{ref: "ok" or why not, or None where no answer came}."""
+    def push(self, commands, entries, atomic=False, repo=REPO, ends=()):
+        """{ref: "ok" or why not, or None where no answer came}. `ends`: where
+        the history of a shallow client ends."""
         answers = {ref: None for _, _, ref in commands}
         try:
             transport = login(self.scene.daemon, self.scene.key)
@@ -73,7 +74,7 @@ class Client:
             return answers
         try:
             channel = execute(transport, f"git-receive-pack '{repo}'")
-            report = self._push(channel, commands, entries, atomic)
+            report = self._push(channel, commands, entries, atomic, ends)
         except GONE:
             return answers
         finally:
@@ -88,12 +89,12 @@ class Client:
                 return {ref: line.decode() for ref in answers}
         return answers
 
-    def _push(self, channel, commands, entries, atomic):
+    def _push(self, channel, commands, entries, atomic, ends):
         first = read_list(channel)
         if first and first[0].startswith(b"ERR "):
             return first[:1]
         caps = "\0report-status" + (" atomic" if atomic else "")
-        request = b""
+        request = b"".join(pkt(f"shallow {commit}") for commit in ends)
         for old, new, ref in commands:
             request += pkt(f"{old} {new} {ref}{caps}")
             caps = ""
