@@ -109,4 +109,9 @@ struct command_table {
 };
 
 extern const struct command_table repo_commands, key_commands, token_commands,
-	hook_commands, server_commands, backup_commands, flux_commands;
+	hook_commands, server_commands, backup_commands, completion_commands,
+	flux_commands;
+
+/* main.c: all of them, in the order of the help. */
+extern const struct command_table *const command_tables[];
+extern const size_t n_command_tables;

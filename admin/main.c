@@ -10,19 +10,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct command_table *const tables[] = {
-	&server_commands, &repo_commands,   &key_commands,  &token_commands,
-	&hook_commands,	  &backup_commands, &flux_commands,
+const struct command_table *const command_tables[] = {
+	&server_commands, &repo_commands,   &key_commands,	  &token_commands,
+	&hook_commands,	  &flux_commands,   &backup_commands,	  &completion_commands,
 };
+const size_t n_command_tables = ARRAY_SIZE(command_tables);
 
 static void print_usage(FILE *out)
 {
 	fputs("usage: headwater [--socket PATH | --data DIR] [--json] VERB "
 	      "...\n\n",
 	      out);
-	for (size_t t = 0; t < ARRAY_SIZE(tables); t++) {
-		for (size_t i = 0; i < tables[t]->n; i++) {
-			const struct cli_command *c = &tables[t]->commands[i];
+	for (size_t t = 0; t < n_command_tables; t++) {
+		for (size_t i = 0; i < command_tables[t]->n; i++) {
+			const struct cli_command *c = &command_tables[t]->commands[i];
 			const char *group = c->group ? c->group : "";
 
 			fprintf(out, "  %s%s%-*s  %s\n", group,
@@ -39,10 +40,10 @@ static void print_usage(FILE *out)
 
 static bool is_group(const char *word)
 {
-	for (size_t t = 0; t < ARRAY_SIZE(tables); t++)
-		for (size_t i = 0; i < tables[t]->n; i++)
-			if (tables[t]->commands[i].group &&
-			    !strcmp(tables[t]->commands[i].group, word))
+	for (size_t t = 0; t < n_command_tables; t++)
+		for (size_t i = 0; i < command_tables[t]->n; i++)
+			if (command_tables[t]->commands[i].group &&
+			    !strcmp(command_tables[t]->commands[i].group, word))
 				return true;
 	return false;
 }
@@ -54,9 +55,9 @@ static const struct cli_command *find(int n, char **words, int *used_out)
 	const char *verb = group ? words[1] : words[0];
 
 	*used_out = group ? 2 : 1;
-	for (size_t t = 0; t < ARRAY_SIZE(tables); t++) {
-		for (size_t i = 0; i < tables[t]->n; i++) {
-			const struct cli_command *c = &tables[t]->commands[i];
+	for (size_t t = 0; t < n_command_tables; t++) {
+		for (size_t i = 0; i < command_tables[t]->n; i++) {
+			const struct cli_command *c = &command_tables[t]->commands[i];
 
 			if (!strcmp(c->verb, verb) &&
 			    (group ? c->group && !strcmp(c->group, group)

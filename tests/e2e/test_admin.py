@@ -3,6 +3,7 @@
 
 import json
 import os
+import shlex
 import signal
 import stat
 import subprocess
@@ -11,7 +12,7 @@ import threading
 import pytest
 
 from conftest import public
-from daemon import PATIENCE, Git, HEADWATERD, wait_for
+from daemon import HEADWATER, HEADWATERD, PATIENCE, Git, wait_for
 
 
 def code(daemon, *words, **how):
@@ -390,6 +391,29 @@ def test_keeps_a_good_configuration_where_a_new_one_is_broken(declared):
     (config / "a.conf").write_text(good + '[repo "mended"]\n')
     daemon.process.send_signal(signal.SIGHUP)
     wait_for(lambda: daemon.api("status")["repos"] == 2, "the mended one")
+
+
+@pytest.mark.parametrize("words, offered", [
+    ([""], ["repo", "status", "backup", "--json"]),
+    (["re"], ["repo", "restore"]),
+    (["--data", "repo", "re"], ["repo", "restore"]),
+    (["repo", "cr"], ["create"]),
+    (["--json", "key", "create", "k", "--pub"], ["--public-key"]),
+    (["status", "--"], ["--help"]),
+    (["nonsense", ""], [])])
+def test_completes_what_it_knows(words, offered):
+    script = subprocess.run([HEADWATER, "completion", "bash"],
+                            capture_output=True, text=True, check=True).stdout
+    quoted = " ".join(shlex.quote(word) for word in ["headwater", *words])
+    said = subprocess.run(
+        ["bash", "-c", f"{script}\nCOMP_WORDS=({quoted})\n"
+         f"COMP_CWORD={len(words)}\n_headwater\n"
+         'printf "%s\\n" "${COMPREPLY[@]}"'],
+        capture_output=True, text=True, check=True).stdout.split()
+    if words[-1]:
+        assert said == offered
+    else:
+        assert set(offered) <= set(said) and len(said) == len(set(said))
 
 
 def test_says_its_last_errors(declared):
