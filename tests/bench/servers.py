@@ -215,13 +215,11 @@ class Stock(Server):
 class Headwater(Server):
     name = "headwater"
 
-    def __init__(self, directory, key, build, doors=("ssh", "http")):
+    def __init__(self, directory, key, build):
         super().__init__(directory, key)
         self.data = self.directory / "data"
-        self.doors = doors
         self.program = build / "server" / "app" / "headwaterd"
         self.admin = build / "admin" / "headwater"
-        self.started_s = 0.0
         self.data.mkdir(mode=0o700, exist_ok=True)
         self.cli("key", "create", "bench", "--public-key", f"{key}.pub",
                  "--write", "**")
@@ -231,30 +229,20 @@ class Headwater(Server):
                        stdout=subprocess.DEVNULL, timeout=START_S)
 
     def start(self):
-        ready = time.monotonic()
+        log = self.directory / "log"
+        log.write_bytes(b"")
         process = self.spawn(
             [self.program, "serve", "--data", self.data,
              "--ssh=127.0.0.1:0", "--http=127.0.0.1:0",
-             "--probe=127.0.0.1:0"], stderr=subprocess.PIPE)
-        line = b""
-        for line in process.stderr:
-            if b"event=ready" in line:
-                break
-        self.started_s = time.monotonic() - ready
-        if b"event=ready" not in line:
-            raise Unable(f"headwaterd did not start: {line.decode()}")
-        # It keeps a reader, as it would have under any supervisor.
-        sink = open(self.directory / "log", "ab")
-        self.reader = subprocess.Popen(
-            ["cat"], stdin=process.stderr, stdout=sink)
-        process.stderr.close()
-        sink.close()
+             "--probe=127.0.0.1:0"])
+        wait_for(lambda: b"event=ready" in log.read_bytes()
+                 or process.poll() is not None, "headwaterd")
+        text = log.read_bytes()
+        if b"event=ready" not in text:
+            raise Unable(f"headwaterd did not start: {text.decode()}")
+        line = text[text.index(b"event=ready"):]
         for door, port in re.findall(rb"\b(ssh|http)=\S+:(\d+)", line):
             setattr(self, f"{door.decode()}_port", int(port))
-
-    def __exit__(self, *_):
-        super().__exit__()
-        self.reader.wait(START_S)
 
     def place(self, name, source, link=True):
         copy_repo(source, self.path(name), link)
