@@ -20,8 +20,10 @@
 
 #include <stdlib.h>
 
-/* Recent bases of deltas while trees are walked. */
-#define CACHE_BYTES ((size_t)8 << 20)
+/* Recent bases of deltas while trees are walked. Four times as much would make
+ * a walk through 60,000 commits a quarter faster and small ones slower, and
+ * what a clone may take is 4 MB. */
+#define CACHE_BYTES ((size_t)2 << 20)
 /* A chain of tags is followed so far, as object_peel() does. */
 #define TAGS_MAX 1000
 

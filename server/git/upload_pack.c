@@ -24,6 +24,9 @@
 /* Delta bases a reader keeps: enough for tags and a walk's headers. */
 #define READER_CACHE ((size_t)1 << 20)
 
+/* Room for lines that is kept between writes. */
+#define KEPT_OUT ((size_t)1 << 10)
+
 static const struct fetch_limits default_limits = {
 	.wants = 100000,
 	.haves = 1000000,
@@ -58,7 +61,11 @@ int upload_flush(struct upload *u, struct err *e)
 		return 0;
 	if (stream_write(u->stream, u->out.data, u->out.len, e) < 0)
 		return -1;
-	buf_clear(&u->out);
+	/* What follows may be a long wait, of many sessions at once. */
+	if (u->out.cap > KEPT_OUT)
+		buf_fini(&u->out);
+	else
+		buf_clear(&u->out);
 	return stream_flush(u->stream, e);
 }
 
