@@ -185,16 +185,15 @@ static void apply(struct server *s)
 
 void server_took(struct server *s, int result, const struct mistakes *m)
 {
+	atomic_store(&s->is_config_refused, state_store_is_refused(s->states));
 	if (!result)
 		return;
 	for (size_t i = 0; i < m->n; i++)
 		log_error("config.mistake", "mistake", m->items[i], NULL);
 	if (result < 0) {
-		atomic_store(&s->is_config_refused, true);
 		log_error("config.refused", "in-force", "the old one", NULL);
 		return;
 	}
-	atomic_store(&s->is_config_refused, false);
 	apply(s);
 	server_seed(s);
 	warn_of_restart(s);

@@ -196,9 +196,10 @@ int holder_load(struct state_store *s, struct mistakes *m, bool is_locked)
 		result = -1;
 	} else if (s->current &&
 		   !memcmp(s->content, l.content, sizeof s->content)) {
+		/* Back to what is in force: news for who was refused. */
+		result = s->was_refused;
 		s->was_refused = false;
 		state_put(made);
-		result = 0;
 	} else {
 		holder_install(s, made, &l);
 	}
@@ -324,6 +325,16 @@ int state_store_reload(struct state_store *s, struct mistakes *m)
 	result = holder_load(s, m, false);
 	pthread_mutex_unlock(&s->load_lock);
 	return result;
+}
+
+bool state_store_is_refused(struct state_store *s)
+{
+	bool is_refused;
+
+	pthread_mutex_lock(&s->load_lock);
+	is_refused = s->was_refused;
+	pthread_mutex_unlock(&s->load_lock);
+	return is_refused;
 }
 
 int state_store_refresh(struct state_store *s, struct mistakes *m)

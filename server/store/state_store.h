@@ -76,9 +76,12 @@ DEFINE_FREEP(state_store)
 /* The state in force; the caller puts it back. Never NULL. */
 struct state *state_store_get(struct state_store *s) MUST_CHECK;
 
-/* Read everything again. 1 where the state changed, 0 where it is the same,
- * -1 where it is refused, with the mistakes in `m`. */
+/* Read everything again. 1 where the state changed or a refusal ended, 0 where
+ * it is the same, -1 where it is refused, with the mistakes in `m`. */
 int state_store_reload(struct state_store *s, struct mistakes *m) MUST_CHECK;
+
+/* True while what the files say was refused and something older is in force. */
+bool state_store_is_refused(struct state_store *s);
 
 /* The same where a file or directory changed since it was read; a stat(2) of
  * each otherwise. What was refused is not read again before it changes. */
