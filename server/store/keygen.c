@@ -5,9 +5,16 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/err.h"
+#include "store/keys.h"
 
+#include <limits.h>
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <stdio.h>
 #include <string.h>
 
 #define MAGIC	     "openssh-key-v1"
@@ -152,6 +159,123 @@ static void *unarmour(struct span file, size_t *n_out)
 	return base64_decode(buf_str(&text), text.len, n_out);
 }
 
+/* -- PEM ------------------------------------------------------------------ */
+
+static void bio_freep(BIO **bio)
+{
+	BIO_free(*bio);
+}
+
+/* No passphrase is asked for: nobody sits here. */
+static int no_passphrase(char *out, int size, int is_writing, void *arg)
+{
+	(void)out;
+	(void)size;
+	(void)is_writing;
+	(void)arg;
+	return -1;
+}
+
+/* RFC 5656: the curve's name twice over, then the point. */
+static bool add_ec(struct buf *b, const EVP_PKEY *key)
+{
+	static const char *const curves[][2] = {
+		{ "prime256v1", "nistp256" },
+		{ "secp384r1", "nistp384" },
+		{ "secp521r1", "nistp521" },
+	};
+	unsigned char point[256];
+	char group[32], type[48];
+	size_t n = 0;
+
+	if (EVP_PKEY_get_group_name(key, group, sizeof group, NULL) != 1 ||
+	    EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, point,
+					    sizeof point, &n) != 1)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(curves); i++) {
+		if (strcmp(group, curves[i][0]) != 0)
+			continue;
+		snprintf(type, sizeof type, "ecdsa-sha2-%s", curves[i][1]);
+		add_string(b, type, strlen(type));
+		add_string(b, curves[i][1], strlen(curves[i][1]));
+		add_string(b, point, n);
+		return true;
+	}
+	return false;
+}
+
+/* RFC 4251: big-endian, a zero byte in front where it would look negative. */
+static bool add_number(struct buf *b, const EVP_PKEY *key, const char *name)
+{
+	unsigned char bytes[1 + PUBLIC_KEY_RSA_MAX / 8] = { 0 };
+	BIGNUM *number = NULL;
+	bool fits;
+	int n;
+
+	if (EVP_PKEY_get_bn_param(key, name, &number) != 1)
+		return false;
+	n = BN_num_bytes(number);
+	fits = n > 0 && (size_t)n < sizeof bytes;
+	if (fits) {
+		BN_bn2bin(number, bytes + 1);
+		if (bytes[1] & 0x80)
+			add_string(b, bytes, (size_t)n + 1);
+		else
+			add_string(b, bytes + 1, (size_t)n);
+	}
+	BN_free(number);
+	return fits;
+}
+
+static bool add_key(struct buf *b, const EVP_PKEY *key)
+{
+	unsigned char public[ED25519_SIZE];
+	size_t n = sizeof public;
+
+	switch (EVP_PKEY_get_base_id(key)) {
+	case EVP_PKEY_ED25519:
+		if (EVP_PKEY_get_raw_public_key(key, public, &n) != 1)
+			return false;
+		add_public(b, public);
+		return true;
+	case EVP_PKEY_EC:
+		return add_ec(b, key);
+	case EVP_PKEY_RSA:
+		add_string(b, "ssh-rsa", 7);
+		return add_number(b, key, OSSL_PKEY_PARAM_RSA_E) &&
+		       add_number(b, key, OSSL_PKEY_PARAM_RSA_N);
+	default:
+		return false;
+	}
+}
+
+static int public_of_pem(struct span file, struct buf *public_out,
+			 struct err *e)
+{
+	CLEANUP(bio_freep)
+	BIO *bio = file.len <= INT_MAX
+			   ? BIO_new_mem_buf(file.data, (int)file.len)
+			   : NULL;
+	CLEANUP(pkey_freep) EVP_PKEY *key = NULL;
+	CLEANUP(buf_fini) struct buf blob = BUF_INIT;
+	struct public_key judged;
+	int result;
+
+	if (bio)
+		key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
+	ERR_clear_error();
+	if (!key || !add_key(&blob, key))
+		return err_set(e, ERR_MALFORMED,
+			       "it is no private key in OpenSSH's format or "
+			       "PEM, or it has a passphrase");
+	if (public_key_from_blob(buf_span(&blob), &judged, e) < 0)
+		return -1;
+	result = public_line(blob.data, blob.len, judged.type, "", public_out,
+			     e);
+	public_key_fini(&judged);
+	return result;
+}
+
 int keygen_public_of(struct span private_file, struct buf *public_out,
 		     struct err *e)
 {
@@ -161,7 +285,9 @@ int keygen_public_of(struct span private_file, struct buf *public_out,
 	CLEANUP(buf_fini) struct buf type = BUF_INIT;
 	uint32_t n_keys;
 
-	if (!body || !span_take(&rest, sizeof MAGIC, &skipped) ||
+	if (!body)
+		return public_of_pem(private_file, public_out, e);
+	if (!span_take(&rest, sizeof MAGIC, &skipped) ||
 	    !span_eq(skipped, span_of(MAGIC, sizeof MAGIC)) ||
 	    !take_string(&rest, &skipped) || !take_string(&rest, &skipped) ||
 	    !take_string(&rest, &skipped) || !span_u32be(&rest, &n_keys) ||

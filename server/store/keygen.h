@@ -16,7 +16,8 @@ struct err;
 int keygen_ed25519(const char *comment, struct buf *private_out,
 		   struct buf *public_out, struct err *e) MUST_CHECK;
 
-/* The public line of an OpenSSH private key file, which may be encrypted (its
- * public part never is). ERR_MALFORMED for other formats. */
+/* The public line of a private key file: OpenSSH's format, which may be
+ * encrypted (its public part never is), or PEM without a passphrase (what Flux
+ * makes) with a key of an accepted type. ERR_MALFORMED for others. */
 int keygen_public_of(struct span private_file, struct buf *public_out,
 		     struct err *e) MUST_CHECK;

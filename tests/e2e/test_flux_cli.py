@@ -6,6 +6,7 @@ import hmac
 import json
 import re
 import shlex
+import subprocess
 import urllib.parse
 
 import pytest
@@ -405,3 +406,26 @@ def test_runs_every_command_of_the_recipes(server, tmp_path, monkeypatch):
     assert len(ran) > 15
     for words in ran:
         server.cli(*words)
+
+
+@pytest.mark.parametrize("kind, bits", [("rsa", 2048), ("ecdsa", 256),
+                                        ("ecdsa", 384), ("ecdsa", 521)])
+@pytest.mark.parametrize("form", ["PEM", "PKCS8"])
+def test_takes_keys_in_other_formats(server, tmp_path, kind, bits, form):
+    key = make_key(tmp_path / "mine", kind, bits)
+    line = public(key).read_text().split()[:2]
+    subprocess.run(["ssh-keygen", "-q", "-p", "-N", "", "-m", form, "-f", key],
+                   check=True)
+    assert "OPENSSH" not in key.read_text()
+    secret = git_secret(server, "cluster", "--identity", str(key))
+    assert secret["stringData"]["identity.pub"].split() == line
+    client(server, secret, tmp_path / "flux")(
+        "ls-remote", server.ssh_url("cluster"))
+
+
+def test_takes_no_key_with_a_passphrase_in_pem(server, tmp_path):
+    key = make_key(tmp_path / "mine", "rsa", 2048)
+    subprocess.run(["ssh-keygen", "-q", "-p", "-N", "secret", "-m", "PEM",
+                    "-f", key], check=True)
+    done = server.cli_run("flux", "secrets", "cluster", "--identity", key)
+    assert done.returncode == 1 and "passphrase" in done.stderr

@@ -81,6 +81,10 @@ func run(m *testing.M) int {
 }
 
 func startDaemon(dir string) (*daemon, error) {
+	return startDaemonAt(dir, "127.0.0.1:0", "127.0.0.1:0")
+}
+
+func startDaemonAt(dir, sshAddress, httpAddress string) (*daemon, error) {
 	build, err := filepath.Abs(os.Getenv("HEADWATER_BUILD"))
 	if os.Getenv("HEADWATER_BUILD") == "" {
 		build, err = filepath.Abs("../../build")
@@ -92,8 +96,8 @@ func startDaemon(dir string) (*daemon, error) {
 		ended: make(chan struct{})}
 	d.process = exec.Command(
 		filepath.Join(build, "server", "app", "headwaterd"), "serve",
-		"--data", d.data, "--ssh", "127.0.0.1:0",
-		"--http", "127.0.0.1:0", "--probe", "127.0.0.1:0")
+		"--data", d.data, "--ssh", sshAddress,
+		"--http", httpAddress, "--probe", "127.0.0.1:0")
 	// However these tests end, the daemon does not outlive them.
 	d.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	stderr, err := d.process.StderrPipe()
@@ -212,7 +216,8 @@ func (d *daemon) fsck(t *testing.T, repo string) {
 func makeRepository(t *testing.T, name string, options ...string) string {
 	t.Helper()
 	server.cli(t, append([]string{"repo", "create", name}, options...)...)
-	t.Cleanup(func() { server.fsck(t, name) })
+	d := server
+	t.Cleanup(func() { d.fsck(t, name) })
 	return name
 }
 
