@@ -182,7 +182,7 @@ def large(hasty, tmp_path):
     daemon, git = hasty
     work = git.init()
     git("config", "core.compression", 0, cwd=work)
-    git.commit(work, content=os.urandom(24 << 20))
+    git.commit(work, content=os.urandom(16 << 20))
     git("push", "-q", daemon.ssh_url("open"), "main", cwd=work)
     return daemon, git
 

@@ -30,7 +30,7 @@ def large(make_daemon, tmp_path, keys):
     git = Git(tmp_path / "git", daemon, keys("k"))
     work = git.init()
     git("config", "core.compression", 0, cwd=work)
-    tip = git.commit(work, content=os.urandom(24 << 20))
+    tip = git.commit(work, content=os.urandom(16 << 20))
     git("push", "-q", daemon.ssh_url("large"), "main", cwd=work)
     return daemon, tip
 
