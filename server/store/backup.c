@@ -263,7 +263,7 @@ int backup_check(const struct backup_place *p, struct err *e)
 static int add_all(struct backup *b, struct err *e)
 {
 	CLEANUP(names_fini) struct names repos = { 0 };
-	CLEANUP(freep) char *state = path_join(b->place->data_dir, "state.conf");
+	CLEANUP(freep) char *state = path_join(b->place->data_dir, BACKUP_STATE);
 
 	if (!state)
 		return err_nomem(e);
@@ -273,9 +273,10 @@ static int add_all(struct backup *b, struct err *e)
 	for (size_t i = 0; i < repos.n; i++)
 		if (add_repo(b, repos.items[i], e) < 0)
 			return -1;
-	if (add_directory(b, "secrets", e) < 0 ||
-	    add_directory(b, "ssh", e) < 0 ||
-	    add_file(b, state, "state.conf", true, e) < 0 ||
+	for (size_t i = 0; backup_directories[i]; i++)
+		if (add_directory(b, backup_directories[i], e) < 0)
+			return -1;
+	if (add_file(b, state, BACKUP_STATE, true, e) < 0 ||
 	    buf_check(&b->sums, e) < 0 ||
 	    tar_file(b->out, BACKUP_SUMS, buf_span(&b->sums), b->time, e) < 0)
 		return -1;

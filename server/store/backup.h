@@ -7,6 +7,7 @@
  *	repos/NAME.git/FILE		config, shallow if any, HEAD: as they lie there
  *	repos/NAME.bundle		every ref and all they reach, if any
  *	secrets/FILE, ssh/FILE		hook secrets, token hashes, host keys
+ *	logins/FILE			when keys last logged in
  *	state.conf			what the admin API made
  *	checksums			of all before, as sha256sum(1) checks them
  * so that everything in it can also be used by hand. Each repository is of one

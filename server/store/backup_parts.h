@@ -16,10 +16,15 @@ struct stream;
 #define BACKUP_HEAD_TEXT "format = 1\nversion = " HEADWATER_VERSION "\n"
 #define BACKUP_FORMAT	 "format = 1\n" /* what the head begins with */
 #define BACKUP_SUMS	 "checksums"
+#define BACKUP_STATE	 "state.conf" /* brings the rest into force */
 #define BACKUP_FILE_MAX	 ((size_t)4 << 20)
 
 /* Files of a repository that may be there, before its HEAD and its bundle. */
 static const char *const backup_repo_files[] = { "config", "shallow", NULL };
+
+/* Directories whose files are taken as they are. */
+static const char *const backup_directories[] = { "secrets", "ssh", "logins",
+						  NULL };
 
 /* A line as sha256sum(1) writes it. */
 void backup_add_sum(struct buf *sums, const unsigned char sum[SHA256_SIZE],

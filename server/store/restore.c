@@ -177,10 +177,12 @@ static bool is_known(const char *name)
 	struct span s = span_str(name);
 
 	if (!strcmp(name, BACKUP_HEAD) || !strcmp(name, BACKUP_SUMS) ||
-	    !strcmp(name, "state.conf"))
+	    !strcmp(name, BACKUP_STATE))
 		return true;
-	if (span_skip(&s, "secrets/") || span_skip(&s, "ssh/"))
-		return is_plain_name((const char *)s.data);
+	for (size_t i = 0; backup_directories[i]; i++)
+		if (span_skip(&s, backup_directories[i]))
+			return *s.data == '/' &&
+			       is_plain_name((const char *)s.data + 1);
 	for (size_t i = 0; backup_repo_files[i]; i++) {
 		if (is_of_repo(name, backup_repo_files[i]))
 			return true;
@@ -257,27 +259,45 @@ static int read_all(struct restore *r, struct err *e)
 	return 0;
 }
 
-/* Every file of DATA/`directory`; "" is state.conf. */
-static int write_files(const struct restore *r, const char *directory,
-		       struct err *e)
+static int write_file(const struct restore *r, const struct part *p,
+		      struct err *e)
 {
-	size_t n = strlen(directory);
+	CLEANUP(freep) char *path = path_join(r->place->data_dir, p->name);
 
+	return path ? file_replace(path, p->data.data, p->data.len,
+				   file_mode_in(r->place->data_dir), e)
+		    : err_nomem(e);
+}
+
+static int write_directory(const struct restore *r, const char *name,
+			   struct err *e)
+{
+	CLEANUP(freep) char *path = path_join(r->place->data_dir, name);
+	size_t n = strlen(name);
+
+	if (!path)
+		return err_nomem(e);
+	if (dir_make(path, dir_mode_in(r->place->data_dir), e) < 0)
+		return -1;
 	for (const struct part *p = r->files; p; p = p->next) {
-		CLEANUP(freep) char *path = NULL;
-		mode_t mode = file_mode_in(r->place->data_dir);
-
-		if (n ? strncmp(p->name, directory, n) != 0
-		      : strcmp(p->name, "state.conf") != 0)
+		if (strncmp(p->name, name, n) != 0 || p->name[n] != '/')
 			continue;
-		path = path_join(r->place->data_dir, p->name);
-		if (!path)
-			return err_nomem(e);
-		if (file_replace(path, p->data.data, p->data.len, mode, e) < 0)
+		if (write_file(r, p, e) < 0)
 			return -1;
-		r->counts->has_host_key |= !strcmp(directory, "ssh/");
+		r->counts->has_host_key |= !strcmp(name, "ssh");
 	}
 	return 0;
+}
+
+/* What brings everything into force comes last. */
+static int write_all(const struct restore *r, struct err *e)
+{
+	const struct part *state = part_find(r->files, BACKUP_STATE);
+
+	for (size_t i = 0; backup_directories[i]; i++)
+		if (write_directory(r, backup_directories[i], e) < 0)
+			return -1;
+	return state ? write_file(r, state, e) : 0;
 }
 
 int backup_restore(const struct backup_place *p, const struct state *now,
@@ -295,11 +315,7 @@ int backup_restore(const struct backup_place *p, const struct state *now,
 	if (rc < 0)
 		restore_take_back(&r);
 	else
-		rc = write_files(&r, "secrets/", e) < 0 ||
-				     write_files(&r, "ssh/", e) < 0 ||
-				     write_files(&r, "", e) < 0
-			     ? -1
-			     : 0;
+		rc = write_all(&r, e);
 	parts_free(r.files);
 	parts_free(r.made);
 	buf_fini(&r.sums);

@@ -116,8 +116,9 @@ def test_can_be_used_by_hand(full, tmp_path):
     subprocess.run(["sha256sum", "--check", "--quiet", "checksums"],
                    cwd=tmp_path, check=True)
     git("clone", "-q", tmp_path / "repos/team/app.bundle", "by-hand")
-    assert "ssh/ssh_host_ed25519_key" in tarfile.open(
-        fileobj=io.BytesIO(done.stdout)).getnames()
+    names = tarfile.open(fileobj=io.BytesIO(done.stdout)).getnames()
+    assert {"ssh/ssh_host_ed25519_key", "state.conf"} <= set(names)
+    assert any(name.startswith("logins/") for name in names)
 
 
 def test_is_taken_while_pushes_go_on(full, tmp_path, make_daemon):
