@@ -17,6 +17,7 @@
 
 #include "git/ingest_input.h"
 #include "git/object.h"
+#include "git/object_glance.h"
 #include "git/pack_ingest.h"
 #include "git/pack_write_index.h"
 
@@ -70,6 +71,7 @@ struct pack_ingest {
 	uint32_t n_refs, cap_refs;
 
 	struct object_reader *reader; /* of options.objects; NULL without */
+	struct object_glance glance;  /* at the same */
 	char *pack_path, *idx_path, *rev_path; /* in the quarantine */
 	uint64_t end;			       /* where the trailer begins */
 	unsigned char trailer[OID_SHA1_SIZE];

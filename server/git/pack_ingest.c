@@ -75,6 +75,7 @@ static int begin(struct pack_ingest *p, struct err *e)
 		p->reader = object_reader_new(objects, READER_CACHE, e);
 		if (!p->reader)
 			return -1;
+		object_glance_init(&p->glance, objects);
 	}
 	if (ingest_input_begin(&p->in, e) < 0)
 		return -1;
@@ -110,6 +111,7 @@ static void drop_work(struct pack_ingest *p)
 	libdeflate_free_decompressor(p->inflater);
 	p->inflater = NULL;
 	p->reader = object_reader_free(p->reader);
+	object_glance_fini(&p->glance);
 }
 
 /* git accepts a pack that has an object twice unless it is strict; nothing
