@@ -9,6 +9,7 @@
  */
 #include "git/pack_emit.h"
 
+#include "base/digest.h"
 #include "base/err.h"
 #include "git/pack_out.h"
 #include "git/pack_plan.h"
@@ -338,7 +339,29 @@ static int emit_objects(struct emitter *m, struct err *e)
 	return pack_out_trailer(&m->out, e);
 }
 
-/* All but the trailer; then, if no page went missing, the trailer. */
+/* The first time a pack goes out whole its bytes are compared with its trailer,
+ * so that what rotted on disk is told by name and not left to the client. Where
+ * it is wrong, the next fetch goes entry by entry, and finds which one it is or
+ * another copy. */
+static int check_sum(struct pack *pack, struct pack_out *out,
+		     struct span trailer, struct err *e)
+{
+	unsigned char sum[SHA1_SIZE];
+	bool is_right;
+
+	pack_out_digest(out, sum);
+	is_right = trailer.len == sizeof sum &&
+		   !memcmp(trailer.data, sum, sizeof sum);
+	pack_set_sum(pack, is_right ? PACK_SUM_RIGHT : PACK_SUM_WRONG);
+	if (is_right)
+		return 0;
+	return err_set(e, ERR_CORRUPT,
+		       "%s is damaged: its checksum is wrong; try again for "
+		       "what can be had without it",
+		       pack_path(pack));
+}
+
+/* All but the trailer; then, if all of it is as it was written, the trailer. */
 static int emit_whole(struct pack_plan *plan, struct pack_out *out,
 		      struct err *e)
 {
@@ -348,22 +371,31 @@ static int emit_whole(struct pack_plan *plan, struct pack_out *out,
 	plan->stats.n_reused = plan->count;
 	if (!span_take(&bytes, (size_t)pack_end(pack), &body) ||
 	    pack_out_add(out, body, e) < 0 || pack_check(pack, e) < 0 ||
+	    (out->digest && check_sum(pack, out, bytes, e) < 0) ||
 	    pack_out_add(out, bytes, e) < 0)
 		return -1;
 	return pack_out_flush(out, e);
+}
+
+/* A pack that is sent as it is has its trailer already. */
+static bool must_hash(const struct pack_plan *p)
+{
+	return !p->stats.is_whole_pack ||
+	       pack_sum(objects_pack(p->objects, p->whole_pack)) ==
+		       PACK_SUM_UNKNOWN;
 }
 
 int pack_emit(struct pack_plan *p,
 	      int (*write)(void *arg, struct span piece, struct err *e),
 	      void *arg, struct err *e)
 {
-	bool is_whole = p->stats.is_whole_pack;
+	bool is_whole = p->stats.is_whole_pack, is_hashed = must_hash(p);
 	uint32_t n_packs = objects_pack_count(p->objects);
 	struct emitter m = { .plan = p };
 	int result = -1;
 
 	p->stats = (struct pack_plan_stats){ .is_whole_pack = is_whole };
-	if (pack_out_init(&m.out, write, arg, !is_whole, e) < 0)
+	if (pack_out_init(&m.out, write, arg, is_hashed, e) < 0)
 		return -1;
 	m.packs = calloc(n_packs ? n_packs : 1, sizeof *m.packs);
 	if (!m.packs)

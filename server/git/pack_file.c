@@ -26,6 +26,7 @@ struct pack {
 	struct guarded_map map;
 	struct pack_index index;
 	_Atomic(struct pack_order *) order;
+	_Atomic(enum pack_sum) sum;
 };
 
 /* "X.pack" -> "X" + suffix, malloc'ed; NULL out of memory. */
@@ -138,6 +139,16 @@ bool pack_is_damaged(const struct pack *p)
 {
 	return guarded_map_is_damaged(&p->map) ||
 	       guarded_map_is_damaged(&p->index.map);
+}
+
+enum pack_sum pack_sum(const struct pack *p)
+{
+	return atomic_load_explicit(&p->sum, memory_order_relaxed);
+}
+
+void pack_set_sum(struct pack *p, enum pack_sum sum)
+{
+	atomic_store_explicit(&p->sum, sum, memory_order_relaxed);
 }
 
 bool pack_is_current(const struct pack *p)

@@ -44,6 +44,12 @@ uint64_t pack_end(const struct pack *p);
 int pack_check(const struct pack *p, struct err *e) MUST_CHECK;
 /* The first half of it, without a system call: did a page go missing? */
 bool pack_is_damaged(const struct pack *p);
+/* What is known of the pack's own checksum, by whoever read all of it. One that
+ * is wrong is for good, as long as the pack is open. */
+enum pack_sum { PACK_SUM_UNKNOWN, PACK_SUM_RIGHT, PACK_SUM_WRONG };
+enum pack_sum pack_sum(const struct pack *p);
+void pack_set_sum(struct pack *p, enum pack_sum sum);
+
 /* Is the mapping still of the file that has the name, or that has none? */
 bool pack_is_current(const struct pack *p);
 

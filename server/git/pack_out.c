@@ -74,13 +74,18 @@ int pack_out_add(struct pack_out *o, struct span bytes, struct err *e)
 	return 0;
 }
 
+void pack_out_digest(struct pack_out *o, unsigned char *out)
+{
+	digest_final(o->digest, out);
+	digest_free(o->digest);
+	o->digest = NULL;
+}
+
 int pack_out_trailer(struct pack_out *o, struct err *e)
 {
 	unsigned char trailer[SHA1_SIZE];
 
-	digest_final(o->digest, trailer);
-	digest_free(o->digest);
-	o->digest = NULL;
+	pack_out_digest(o, trailer);
 	if (pack_out_add(o, span_of(trailer, sizeof trailer), e) < 0)
 		return -1;
 	return pack_out_flush(o, e);

@@ -30,5 +30,8 @@ int pack_out_add(struct pack_out *o, struct span bytes,
 		 struct err *e) MUST_CHECK;
 /* Nothing is held back afterwards. */
 int pack_out_flush(struct pack_out *o, struct err *e) MUST_CHECK;
-/* The digest of everything, and flush. */
+/* The digest of everything so far, for who has a trailer to compare it with;
+ * nothing is hashed from here on. */
+void pack_out_digest(struct pack_out *o, unsigned char *out);
+/* The same as the trailer, and flush. */
 int pack_out_trailer(struct pack_out *o, struct err *e) MUST_CHECK;

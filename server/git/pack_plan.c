@@ -287,9 +287,10 @@ static void find_whole_pack(struct pack_plan *p)
 	if (!p->has_ofs_delta || !p->count)
 		return;
 	for (uint32_t i = 0; i < objects_pack_count(p->objects); i++) {
-		uint32_t n = pack_count(objects_pack(p->objects, i));
+		const struct pack *pack = objects_pack(p->objects, i);
+		uint32_t n = pack_count(pack);
 
-		if (n == p->count &&
+		if (n == p->count && pack_sum(pack) != PACK_SUM_WRONG &&
 		    object_set_count(&p->send, first, first + n) == n) {
 			p->stats.is_whole_pack = true;
 			p->whole_pack = i;

@@ -77,6 +77,7 @@ class Answer:
         self.error = None
         self.pack = bytearray()
         self.is_cut = False
+        self.code = result.returncode
         self.parse(result.stdout)
         if not self.pack and not self.error:
             self.error = result.stderr.decode() or "no pack"
