@@ -25,11 +25,11 @@ struct oid_set;
 struct graph_node {
 	struct oid id;
 	struct oid tree;
+	bool is_shallow; /* it has parents, but not here */
 	int64_t date;
 	uint32_t generation;
 	uint32_t n_parents;	 /* 0 where the repository itself is shallow */
 	const uint32_t *parents; /* numbers */
-	bool is_shallow;	 /* it has parents, but not here */
 };
 
 /* Reads `git_dir`/shallow; where that is malformed, every load says so. NULL
