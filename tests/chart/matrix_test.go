@@ -84,6 +84,7 @@ repositories:
 keys:
   ci@example:
     public-key: ` + publicKey(3) + `
+    previous-key: ` + publicKey(4) + `
     read: ["**"]
   robot:
     secret: {name: robot, key: id.pub}
