@@ -16,8 +16,9 @@
 #include <string.h>
 
 /* How often the deliverer looks for batches of other daemons, and others for
- * the deliverer's lock. */
-#define LOOK_MS 2000
+ * the deliverer's lock: whoever takes over does so within a second. */
+#define LOOK_MS	   2000
+#define STANDBY_MS 500
 
 static struct metric_family deliveries =
 	METRIC_COUNTER("headwater_hook_deliveries",
@@ -289,15 +290,15 @@ int outbox_tick(void *arg)
 {
 	struct outbox *o = arg;
 	int64_t now = clock_ms(), next, wait;
-	bool is_deliverer;
+	bool is_deliverer, has_looked = now >= o->look_ms;
 
-	if (now >= o->look_ms) {
+	if (has_looked)
 		outbox_look(o);
-		o->look_ms = now + LOOK_MS;
-	}
 	pthread_mutex_lock(&o->lock);
 	is_deliverer = o->lock_fd >= 0;
 	pthread_mutex_unlock(&o->lock);
+	if (has_looked)
+		o->look_ms = now + (is_deliverer ? LOOK_MS : STANDBY_MS);
 	next = o->look_ms;
 	if (is_deliverer) {
 		next = sooner(next, fire_starts(o, now));
