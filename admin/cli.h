@@ -110,7 +110,7 @@ struct command_table {
 
 extern const struct command_table repo_commands, key_commands, token_commands,
 	hook_commands, server_commands, backup_commands, completion_commands,
-	flux_commands;
+	flux_commands, ping_commands;
 
 /* main.c: all of them, in the order of the help. */
 extern const struct command_table *const command_tables[];

@@ -11,8 +11,9 @@
 #include <string.h>
 
 const struct command_table *const command_tables[] = {
-	&server_commands, &repo_commands,   &key_commands,	  &token_commands,
-	&hook_commands,	  &flux_commands,   &backup_commands,	  &completion_commands,
+	&server_commands, &ping_commands,   &repo_commands,
+	&key_commands,	  &token_commands,  &hook_commands,
+	&flux_commands,	  &backup_commands, &completion_commands,
 };
 const size_t n_command_tables = ARRAY_SIZE(command_tables);
 
@@ -23,7 +24,8 @@ static void print_usage(FILE *out)
 	      out);
 	for (size_t t = 0; t < n_command_tables; t++) {
 		for (size_t i = 0; i < command_tables[t]->n; i++) {
-			const struct cli_command *c = &command_tables[t]->commands[i];
+			const struct cli_command *c =
+				&command_tables[t]->commands[i];
 			const char *group = c->group ? c->group : "";
 
 			fprintf(out, "  %s%s%-*s  %s\n", group,
@@ -57,7 +59,8 @@ static const struct cli_command *find(int n, char **words, int *used_out)
 	*used_out = group ? 2 : 1;
 	for (size_t t = 0; t < n_command_tables; t++) {
 		for (size_t i = 0; i < command_tables[t]->n; i++) {
-			const struct cli_command *c = &command_tables[t]->commands[i];
+			const struct cli_command *c =
+				&command_tables[t]->commands[i];
 
 			if (!strcmp(c->verb, verb) &&
 			    (group ? c->group && !strcmp(c->group, group)

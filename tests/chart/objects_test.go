@@ -10,6 +10,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/pod-security-admission/api"
 	"k8s.io/pod-security-admission/policy"
 	"sigs.k8s.io/yaml"
@@ -172,6 +173,20 @@ func statefulSet(t *testing.T, all map[string]metav1.Object) *appsv1.StatefulSet
 	}
 	t.Fatal("there is no StatefulSet")
 	return nil
+}
+
+// What the server's Service and policy select is the server alone.
+func TestTestPodIsNotTheServer(t *testing.T) {
+	all := objects(t, documents(mustRender(t, "")))
+	pod, ok := all["Pod/headwater-test"].(*corev1.Pod)
+	if !ok || pod.Annotations["helm.sh/hook"] != "test" {
+		t.Fatal("there is no test")
+	}
+	selector := statefulSet(t, all).Spec.Selector
+	selects, err := metav1.LabelSelectorAsSelector(selector)
+	if err != nil || selects.Matches(labels.Set(pod.Labels)) {
+		t.Errorf("%v selects the test's pod, too (%v)", selector, err)
+	}
 }
 
 func TestVolumeOutlivesTheRelease(t *testing.T) {

@@ -8,7 +8,7 @@ import pytest
 
 from conftest import some_user
 from gomodule import GoModule
-from pod import Pod, wait_for
+from pod import IMAGE, Pod, docker, wait_for
 
 TAKEOVER_SECONDS = 1.0
 
@@ -55,6 +55,9 @@ def test_first_push(cluster, key, receiver, pod, owner, told):
     digest = hmac.new(secret.encode(), request["body"].encode(), "sha256")
     assert request["headers"]["X-Signature"] == "sha256=" + digest.hexdigest()
     told["host_key"] = pod.cli("known-hosts", "localhost")
+    manifests = pod.cli("flux", "all", "cluster")
+    assert "kind: Receiver\n" in manifests and secret in manifests
+    assert "url: ssh://git@headwater.headwater.svc" in manifests
     pod.kill()
 
 
@@ -65,6 +68,14 @@ def test_finds_everything_under_another_user(pod, owner, receiver, told):
     told["commit"] = push(git, pod)
     receiver.wait(told["commit"])
     assert pod.cli("hook", "secret", "flux") == told["secret"]
+
+
+def test_helm_test(cluster, pod):
+    """As chart/templates/tests does, without a Service between."""
+    said = docker("run", "--rm", "--network", cluster.name, "--read-only",
+                  "--cap-drop=ALL", "--entrypoint=headwater", IMAGE, "ping",
+                  f"{pod.name}:2222")
+    assert f"{pod.name} port 2222 answers: SSH-2.0-" in said
 
 
 def test_flux_clones(pod, key, tmp_path, told):
