@@ -11,7 +11,8 @@
  * stage (fsync) -> refs commit -> release (rename) -> delivery. After a crash
  * outbox_recover() compares what dead daemons left staged with the refs and
  * releases what happened. Where no hook listens nothing is written.
- * Limits: an undelivered event per hook and ref, OUTBOX_LOG_MAX log lines per
+ * Limits: an undelivered event per hook and ref, OUTBOX_DELETIONS_MAX of them
+ * of refs that are gone, OUTBOX_LOG_MAX log lines per
  * hook.
  * Threads: any.
  */
@@ -25,7 +26,8 @@ struct err;
 struct outbox;
 struct hook_set; /* hooks/hook_set.h */
 
-#define OUTBOX_LOG_MAX 50
+#define OUTBOX_LOG_MAX	     50
+#define OUTBOX_DELETIONS_MAX 100 /* of refs that are gone, unheard */
 
 struct outbox_options {
 	const char *data_dir;

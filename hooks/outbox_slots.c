@@ -115,6 +115,29 @@ static struct slot *slot_new(struct outbox *o, const char *hook,
 	return s;
 }
 
+/*
+ * Refs that exist bound what waits; refs that are gone do not. A receiver that
+ * is dead while somebody makes and deletes branches by the thousand need not
+ * hear of every one: the oldest deletions are dropped.
+ */
+static void bound_deletions(struct outbox *o)
+{
+	struct slot *oldest = NULL;
+	size_t n = 0;
+
+	for (struct slot *s = o->slots; s; s = s->next) {
+		if (!s->waiting || !s->waiting->event.is_deleted)
+			continue;
+		n++;
+		if (!oldest || s->waiting->serial < oldest->waiting->serial)
+			oldest = s;
+	}
+	if (n <= OUTBOX_DELETIONS_MAX)
+		return;
+	told_put(o, TAKE(oldest->waiting));
+	slot_tidy(o);
+}
+
 static bool slot_take(struct outbox *o, const char *hook, struct told *t,
 		      int64_t due_ms)
 {
@@ -155,6 +178,8 @@ size_t slots_offer(struct outbox *o, struct told *t, const char *hook,
 		    !hook_listens_to_ref(h, t->event.ref))
 			continue;
 		n += slot_take(o, h->name, t, due_ms);
+		if (t->event.is_deleted)
+			bound_deletions(o);
 	}
 	return n;
 }

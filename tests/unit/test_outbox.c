@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/files.h"
 #include "base/workers.h"
+#include "hooks/delivery.h"
 #include "hooks/hook_set.h"
 #include "hooks/outbox.h"
 
@@ -369,6 +370,35 @@ static void keeps_only_the_newest_for_a_dead_receiver(void **state)
 	assert_true(files_in(f, "ready") >= 1);
 }
 
+/* Branches that come and go while nobody listens leave nothing for each. */
+static void forgets_old_deletions_for_a_dead_receiver(void **state)
+{
+	struct fixture *f = *state;
+	struct outbox *o = open_outbox(f, "a", NULL);
+	char ref[64];
+
+	f->status = 503;
+	start(o);
+	for (unsigned i = 0; i < OUTBOX_DELETIONS_MAX + 80; i++) {
+		snprintf(ref, sizeof ref, "refs/heads/passing-%u", i);
+		for (int gone = 0; gone < 2; gone++) {
+			struct event ev = push_of(0, ref);
+			struct outbox_ticket *t;
+			struct err e;
+
+			ev.is_deleted = gone;
+			assert_int_equal(outbox_stage(o, &ev, 1, &t, &e), 0);
+			event_fini(&ev);
+			outbox_release(t, &(bool){ true });
+			outbox_wait(t, 0, NULL, NULL);
+		}
+	}
+	/* Those in flight are counted when they come back. */
+	assert_in_range(files_in(f, "ready"), 1,
+			OUTBOX_DELETIONS_MAX + DELIVERY_IN_FLIGHT_MAX);
+	outbox_close(o, 0);
+}
+
 static void tells_after_a_restart_what_was_not_heard(void **state)
 {
 	struct fixture *f = *state;
@@ -480,6 +510,7 @@ int main(void)
 		WITH_RECEIVER(tells_nothing_of_a_push_that_did_not_happen),
 		WITH_RECEIVER(writes_nothing_where_no_hook_listens),
 		WITH_RECEIVER(keeps_only_the_newest_for_a_dead_receiver),
+		WITH_RECEIVER(forgets_old_deletions_for_a_dead_receiver),
 		WITH_RECEIVER(tells_after_a_restart_what_was_not_heard),
 		WITH_RECEIVER(releases_a_dead_daemons_push_that_happened),
 		WITH_RECEIVER(drops_a_dead_daemons_push_that_did_not),
