@@ -527,7 +527,7 @@ static void loads_a_hundred_thousand_in_no_time(void **state)
 	(void)state;
 	fputs("# pack-refs with: peeled fully-peeled sorted \n", f);
 	for (int i = 0; i < 100000; i++)
-		fprintf(f, "%040x refs/tags/%06d\n", i + 1, i);
+		fprintf(f, "%08x%032x refs/tags/%06d\n", i + 1, 0, i);
 	fclose(f);
 	settle();
 	r = load(NULL);
