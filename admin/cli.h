@@ -101,6 +101,9 @@ int set_object(struct cli *c, const char *kind);
  * heard. */
 int fire(struct cli *c, const char *path);
 
+/* care.c: `repo maintain` */
+int run_maintain(struct cli *c);
+
 /* -- verbs, by file ------------------------------------------------------- */
 
 struct command_table {

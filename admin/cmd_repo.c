@@ -139,6 +139,9 @@ static const struct cli_command commands[] = {
 	  CLI_NAMES_MAX, run_set },
 	{ "repo", "delete", "NAME --yes", "delete it with its history",
 	  delete_options, ARRAY_SIZE(delete_options), 1, 1, run_delete },
+	{ "repo", "maintain", "[NAME]...",
+	  "pack it, remove what is unreachable for long", NULL, 0, 0,
+	  CLI_NAMES_MAX, run_maintain },
 	{ "repo", "export", "NAME FILE", "write it to FILE as a git bundle",
 	  NULL, 0, 2, 2, run_export },
 };

@@ -25,6 +25,10 @@ static const struct column status_columns[] = {
 	{ "Sessions", "sessions" },
 	{ "Webhooks waiting", "outbox.backlog" },
 	{ "Oldest of them, seconds", "outbox.oldest_age_seconds" },
+	{ "Maintenance", "maintenance.state" },
+	{ "At repository", "maintenance.repo" },
+	{ "Last maintained", "maintenance.last_repo" },
+	{ "Maintenance failed", "maintenance.last_error" },
 	{ "Configuration", "configuration" },
 };
 

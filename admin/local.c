@@ -15,6 +15,7 @@
 #include "net/identity.h"
 #include "store/data_dir.h"
 #include "store/keygen.h"
+#include "store/maintenance.h"
 #include "store/pending_keys.h"
 #include "store/repo_store.h"
 #include "store/state_store.h"
@@ -102,7 +103,9 @@ int local_call(const char *data, const struct api_request *r,
 	CLEANUP(state_store_freep) struct state_store *states = NULL;
 	CLEANUP(repo_store_freep) struct repo_store *repos = NULL;
 	CLEANUP(pending_keys_freep) struct pending_keys *pending = NULL;
+	CLEANUP(maintenance_freep) struct maintenance *maintenance = NULL;
 	CLEANUP(mistakes_fini) struct mistakes mistakes = MISTAKES_INIT;
+	struct maintenance_options care = { .dir = dir };
 	CLEANUP(buf_fini) struct buf key = BUF_INIT;
 	struct state_options options = { .data_dir = data,
 					 .default_config = DEFAULT_CONFIG };
@@ -120,7 +123,10 @@ int local_call(const char *data, const struct api_request *r,
 	states = state_store_open(&options, &mistakes, e);
 	repos = states ? repo_store_new(data, CACHES_MAX, e) : NULL;
 	pending = repos ? pending_keys_new(data, e) : NULL;
-	if (!pending)
+	care.states = states;
+	care.repos = repos;
+	maintenance = pending ? maintenance_new(&care, e) : NULL;
+	if (!maintenance)
 		return -1;
 	host_key_line(data, &key);
 	identity.host_key_line = key.len ? buf_str(&key) : NULL;
@@ -128,5 +134,6 @@ int local_call(const char *data, const struct api_request *r,
 	x.states = states;
 	x.repos = repos;
 	x.pending = pending;
+	x.maintenance = maintenance;
 	return call(&x, r, answer_out, e);
 }

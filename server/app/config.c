@@ -92,12 +92,15 @@ static int check_words(const struct config_option *o, const char *value,
 	static const char *const formats[] = { "text", "json", NULL };
 	static const char *const levels[] = { "error", "warn", "info", "debug",
 					      NULL };
+	static const char *const bools[] = { "true", "false", NULL };
 	const char *const *words = NULL;
 
 	if (!strcmp(o->key, "log-format"))
 		words = formats;
 	if (!strcmp(o->key, "log-level"))
 		words = levels;
+	if (!strcmp(o->key, "maintenance"))
+		words = bools;
 	if (!words)
 		return 0;
 	for (; *words; words++)

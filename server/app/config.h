@@ -29,6 +29,7 @@ struct config_values {
 	const char *host_key;
 	const char *receiver_service;
 	const char *log_format, *log_level;
+	const char *maintenance; /* "true" or "false" */
 	uint64_t drain_timeout_ms;
 	uint64_t hook_wait_ms;
 	const char *names[CONFIG_NAMES_MAX];
@@ -44,6 +45,8 @@ struct config_values {
 	uint64_t push_refs, push_options, push_memory, disk_reserve;
 	uint64_t fetch_wants, fetch_haves, fetch_lines, fetch_prefixes;
 	uint64_t fetch_commands, cache_size, repository_memory;
+	uint64_t maintenance_packs, maintenance_loose, maintenance_refs;
+	uint64_t maintenance_grace;
 };
 
 struct config;

@@ -35,5 +35,5 @@ struct config_option {
 	const char *help;
 };
 
-#define CONFIG_OPTIONS 45
+#define CONFIG_OPTIONS 50
 extern const struct config_option config_table[CONFIG_OPTIONS];

@@ -15,6 +15,7 @@
 #include "net/sshd.h"
 #include "store/access.h"
 #include "store/data_dir.h"
+#include "store/maintenance.h"
 #include "store/repo_store.h"
 #include "store/state_store.h"
 #include "store/values.h"
@@ -148,6 +149,8 @@ int git_push(struct server *s, const struct principal *p,
 		return EXIT_FAILED;
 	failed = receive_pack(r, c->stream, &options, &result, &e);
 	us = clock_us() - begun;
+	if (!failed && result.is_accepted && result.n_objects)
+		maintenance_hint(s->maintenance, name);
 	what = result_name(failed, &e, &result);
 	metric_add(&pushes, 1, what);
 	metric_observe(&push_seconds, (double)us / 1e6, what);

@@ -19,6 +19,7 @@
 #include "hooks/hook_state.h"
 #include "hooks/outbox.h"
 #include "store/data_dir.h"
+#include "store/maintenance.h"
 #include "store/pending_keys.h"
 #include "store/repo_store.h"
 #include "store/state_store.h"
@@ -88,6 +89,21 @@ static int open_store(struct server *s, struct err *e)
 	return s->cache ? 0 : -1;
 }
 
+static int open_maintenance(struct server *s, struct err *e)
+{
+	const struct maintenance_options options = {
+		.states = s->states,
+		.repos = s->repos,
+		.dir = s->dir,
+		.settings = server_maintenance_settings,
+		.is_busy = server_is_busy,
+		.arg = s,
+	};
+
+	s->maintenance = maintenance_new(&options, e);
+	return s->maintenance ? 0 : -1;
+}
+
 static int open_outbox(struct server *s, struct err *e)
 {
 	CLEANUP(state_putp) struct state *state = state_store_get(s->states);
@@ -128,10 +144,12 @@ static int build(struct server *s, const struct server_options *options,
 	s->pending = pending_keys_new(data_dir_path(s->dir), e);
 	if (!s->pending)
 		return -1;
-	if (open_outbox(s, e) < 0 || doors_open(s, e) < 0)
+	if (open_outbox(s, e) < 0 || open_maintenance(s, e) < 0 ||
+	    doors_open(s, e) < 0)
 		return -1;
 	server_say_ready(s);
-	if (outbox_start(s->outbox, e) < 0)
+	if (outbox_start(s->outbox, e) < 0 ||
+	    maintenance_start(s->maintenance, e) < 0)
 		return -1;
 	return server_sweep_later(s, e);
 }
@@ -205,12 +223,14 @@ struct server *server_free(struct server *s)
 	server_stop_ready(s);
 	config_now(s->config, &now);
 	deadline = clock_ms() + (int64_t)now.drain_timeout_ms;
+	maintenance_stop(s->maintenance);
 	doors_close(s, deadline);
 	if (s->pending)
 		server_save_pending(s, true);
 	pending_keys_free(s->pending);
 	outbox_close(s->outbox, OUTBOX_DRAIN_MS);
 	workers_free(s->workers);
+	maintenance_free(s->maintenance);
 	pack_cache_free(s->cache);
 	repo_store_free(s->repos);
 	state_store_free(s->states);

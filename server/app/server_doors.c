@@ -207,6 +207,7 @@ static int open_admin(struct server *s, struct err *e)
 		.states = s->states,
 		.repos = s->repos,
 		.outbox = s->outbox,
+		.maintenance = s->maintenance,
 		.pending = s->pending,
 		.data_dir = data_dir_path(s->dir),
 		.daemon_id = data_dir_id(s->dir),

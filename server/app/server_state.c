@@ -17,6 +17,7 @@
 #include "net/sshd.h"
 #include "store/data_dir.h"
 #include "store/key_logins.h"
+#include "store/maintenance.h"
 #include "store/pending_keys.h"
 #include "store/repo_store.h"
 #include "store/state.h"
@@ -151,6 +152,37 @@ void server_save_pending(struct server *s, bool now)
 		log_warn("keys.pending", "error", e.message, NULL);
 }
 
+/* -- maintenance ----------------------------------------------------------- */
+
+void server_maintenance_settings(void *arg, struct maintenance_settings *out)
+{
+	struct server *s = arg;
+	struct config_values v;
+
+	config_now(s->config, &v);
+	*out = (struct maintenance_settings){
+		.is_on = !strcmp(v.maintenance, "true"),
+		.packs = (uint32_t)v.maintenance_packs,
+		.loose = (uint32_t)v.maintenance_loose,
+		.refs = (uint32_t)v.maintenance_refs,
+		.grace_s = (int64_t)(v.maintenance_grace / 1000),
+	};
+}
+
+/* A command for every processor: each moment of ours is one of a client's. */
+bool server_is_busy(void *arg)
+{
+	struct server *s = arg;
+	size_t sessions, running;
+
+	if (!s->sshd)
+		return false;
+	sshd_count(s->sshd, &sessions, &running);
+	return (long)running >= sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+/* -- configuration --------------------------------------------------------- */
+
 static void warn_of_restart(struct server *s)
 {
 	struct config_values now;
@@ -210,6 +242,37 @@ static json_t *door_json(const char *bound)
 	return *bound ? json_pack("{s:s}", "address", bound) : json_null();
 }
 
+static json_t *maintenance_json(struct server *s)
+{
+	struct maintenance_settings settings;
+	struct maintenance_status status;
+	const char *state = "idle";
+	char when[CLOCK_ISO_SIZE];
+	json_t *object;
+
+	server_maintenance_settings(s, &settings);
+	maintenance_status(s->maintenance, &status);
+	if (*status.repo)
+		state = "running";
+	else if (!settings.is_on)
+		state = "off";
+	object = json_pack("{s:s, s:I}", "state", state, "runs",
+			   (json_int_t)status.n_runs);
+	if (*status.repo)
+		json_object_set_new(object, "repo", json_string(status.repo));
+	if (*status.last_repo) {
+		json_object_set_new(object, "last_repo",
+				    json_string(status.last_repo));
+		json_object_set_new(
+			object, "last_time",
+			json_string(clock_iso_of(status.last_unix, when)));
+	}
+	if (*status.last_error)
+		json_object_set_new(object, "last_error",
+				    json_string(status.last_error));
+	return object;
+}
+
 void server_status(void *arg, json_t *object)
 {
 	struct server *s = arg;
@@ -236,6 +299,7 @@ void server_status(void *arg, json_t *object)
 				    ? "the last change was refused; "
 				      "the one before is in force"
 				    : "in force"));
+	json_object_set_new(object, "maintenance", maintenance_json(s));
 	json_object_set_new(object, "uptime_seconds",
 			    json_integer((clock_ms() - s->started_ms) / 1000));
 }

@@ -24,6 +24,8 @@ struct data_dir;
 struct err;
 struct event_urls;
 struct httpd;
+struct maintenance;
+struct maintenance_settings;
 struct outbox;
 struct pack_cache;
 struct pending_keys;
@@ -43,6 +45,7 @@ struct server {
 	struct workers *workers;
 	struct pack_cache *cache;
 	struct outbox *outbox;
+	struct maintenance *maintenance;
 	struct pending_keys *pending;
 	struct sshd *sshd;
 	struct httpd *http, *https, *probe;
@@ -83,6 +86,10 @@ int server_sweep_later(struct server *s, struct err *e) MUST_CHECK;
 
 /* Write down the keys that nobody knows, if it is time to or `now`. */
 void server_save_pending(struct server *s, bool now);
+
+/* What maintenance asks. */
+void server_maintenance_settings(void *arg, struct maintenance_settings *out);
+bool server_is_busy(void *arg);
 
 /* After a reload: 1 changed, 0 same, -1 refused. */
 void server_took(struct server *s, int result, const struct mistakes *m);

@@ -144,5 +144,9 @@ int repository_maintain(struct repository *r, const struct maintain_options *o,
 	if (gc_lock_take(m.git_dir, o->daemon_id, o->is_dead, o->dead_arg,
 			 &lock, e) < 0)
 		return -1;
-	return run(&m, e);
+	if (run(&m, e) < 0)
+		return -1;
+	if (is_full(&m))
+		gc_lock_note(&lock, m.now);
+	return 0;
 }

@@ -3,9 +3,10 @@
  * Keeping a repository quick and small while it is used.
  *
  * Small packs and loose objects become larger packs by copying
- * (pack_rewrite.h), chosen geometrically; loose refs move into packed-refs; what no ref leads to
- * moves into a cruft pack, as git's, and vanishes when the grace period is over
- * since it was first found there; left-overs of crashes are removed.
+ * (pack_rewrite.h), chosen geometrically; loose refs move into
+ * packed-refs; what no ref leads to moves into a cruft pack, as git's, and
+ * vanishes when the grace period is over since it was first found there;
+ * left-overs of crashes are removed.
  * New packs are durable and visible before an old one goes, so that at any
  * moment, after any crash, every object is there. Nothing that a ref, HEAD, a
  * reflog or a pseudo-ref leads to is ever left out; where that cannot be found

@@ -22,11 +22,14 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #define MTIMES_HEADER	12
 #define MTIMES_TRAILERS (2 * OID_SHA1_SIZE)
 #define TICK_OBJECTS	4096
 #define BEGINS_NOW	UINT32_MAX
+#define LOCK_TRIES	50
+#define LOCK_PAUSE_NS	10000000L
 
 DEFINE_PUTP(snapshot)
 DEFINE_FREEP(pack_plan)
@@ -189,6 +192,17 @@ static int expire_pack(struct maintain *m, struct old_pack *p, struct err *e)
 	return 0;
 }
 
+static void count_cruft(struct maintain *m)
+{
+	uint32_t n = objects_total(m->objects);
+
+	for (uint32_t i = 0; i < n; i++)
+		m->result->n_cruft += m->times[i] != 0;
+	for (size_t i = 0; i < m->n_loose; i++)
+		m->result->n_cruft += !time_slot(m, &m->loose[i]) &&
+				      !maintain_is_reachable(m, &m->loose[i]);
+}
+
 static int fill_in(struct maintain *m, struct err *e)
 {
 	m->times = calloc((size_t)objects_total(m->objects) + 1,
@@ -201,6 +215,7 @@ static int fill_in(struct maintain *m, struct err *e)
 	for (size_t i = 0; i < m->n_packs; i++)
 		if (expire_pack(m, &m->packs[i], e) < 0)
 			return -1;
+	count_cruft(m);
 	return 0;
 }
 
@@ -218,9 +233,25 @@ int maintain_reach(struct maintain *m, struct err *e)
 
 /* -- the last look --------------------------------------------------------- */
 
+/* Pushes come and go: a moment without one is waited for, not for long. */
+static int lock_alone(const struct maintain *m, struct err *e)
+{
+	const struct timespec pause = { 0, LOCK_PAUSE_NS };
+	int fd = repo_lock_alone(m->git_dir, e);
+
+	for (int i = 0; fd < 0 && e->code == ERR_CONFLICT && i < LOCK_TRIES;
+	     i++) {
+		if (maintain_tick(m, e) < 0)
+			return -1;
+		nanosleep(&pause, NULL);
+		fd = repo_lock_alone(m->git_dir, e);
+	}
+	return fd;
+}
+
 int maintain_may_expire(struct maintain *m, struct err *e)
 {
-	CLEANUP(closep) int fd = repo_lock_alone(m->git_dir, e);
+	CLEANUP(closep) int fd = lock_alone(m, e);
 	CLEANUP(snapshot_putp) struct snapshot *s = NULL;
 	CLEANUP(pack_plan_freep) struct pack_plan *now = NULL;
 

@@ -220,7 +220,6 @@ static int replace(struct maintain *m, const uint32_t *numbers, uint32_t n,
 	if (kept.count && pass_age_on(m, kept.name, e) < 0)
 		return -1;
 	m->result->bytes = kept.bytes + unreachable.bytes;
-	m->result->n_cruft = unreachable.count;
 	m->result->n_loose = (uint32_t)m->n_loose;
 	if (maintain_drop_packs(m, names, e) < 0)
 		return -1;

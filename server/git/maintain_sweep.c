@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What goes: replaced packs, loose objects that are packed now, and what
- * crashes left. An index goes before its pack, so that nobody looks for objects in a
- * file that is no more; a multi-pack-index before any pack it names.
+ * crashes left. An index goes before its pack, so that nobody looks for
+ * objects in a file that is no more; a multi-pack-index before any pack that
+ * it names.
  */
 #include "git/maintain_state.h"
 

@@ -152,3 +152,26 @@ void gc_lock_drop(struct gc_lock *l)
 	close(l->fd);
 	l->fd = -1;
 }
+
+void gc_lock_note(const struct gc_lock *l, int64_t unix_seconds)
+{
+	char text[32];
+	int n = snprintf(text, sizeof text, "%" PRId64 "\n", unix_seconds);
+
+	/* Where it fails it is done again, a little too soon. */
+	if (ftruncate(l->fd, 0) == 0)
+		(void)!pwrite(l->fd, text, (size_t)n, 0);
+}
+
+int64_t gc_lock_noted(const char *git_dir)
+{
+	CLEANUP(freep) char *path = path_join(git_dir, MAINTENANCE);
+	CLEANUP(buf_fini) struct buf text = BUF_INIT;
+	int64_t when = 0;
+	struct err ignored;
+
+	if (!path || file_read(path, 64, &text, &ignored) < 0 ||
+	    sscanf(buf_str(&text), "%" SCNd64, &when) != 1)
+		return 0;
+	return when;
+}

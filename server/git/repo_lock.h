@@ -15,6 +15,7 @@
 #include "base/attr.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct err;
 
@@ -38,3 +39,8 @@ int gc_lock_take(const char *git_dir, const char *id,
 		 bool (*is_dead)(void *arg, const char *id), void *arg,
 		 struct gc_lock *out, struct err *e) MUST_CHECK;
 void gc_lock_drop(struct gc_lock *l);
+
+/* Remember, on the disk, when something was last done under the lock; and when
+ * that was, in seconds since 1970 (0: never). */
+void gc_lock_note(const struct gc_lock *l, int64_t unix_seconds);
+int64_t gc_lock_noted(const char *git_dir);

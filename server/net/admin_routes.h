@@ -17,6 +17,7 @@
 #include <stdbool.h>
 
 struct identity;
+struct maintenance;
 struct outbox;
 struct pending_keys;
 struct repo_store;
@@ -27,6 +28,7 @@ struct admin_context {
 	struct repo_store *repos;
 	struct outbox *outbox; /* NULL without a daemon: hooks cannot fire */
 	struct pending_keys *pending;
+	struct maintenance *maintenance;
 	const char *data_dir;
 	const char *daemon_id; /* of this process: see store/data_dir.h */
 	const struct identity *identity;
