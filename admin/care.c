@@ -98,3 +98,48 @@ int run_maintain(struct cli *c)
 {
 	return for_named(c, maintain);
 }
+
+/* "WHAT: MESSAGE", one a line, where scripts read them. */
+static void show_problem(const char *repo, const json_t *problem)
+{
+	static const char *const fields[] = { "file", "ref", "object" };
+	CLEANUP(freep) char *message = show_text(problem, "message");
+
+	printf("%s: %s", repo,
+	       json_is_true(json_object_get(problem, "warning")) ? "warning: "
+								  : "");
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		CLEANUP(freep) char *text = show_text(problem, fields[i]);
+
+		if (*text)
+			printf("%s %s: ", fields[i], text);
+	}
+	puts(message);
+}
+
+static int check(struct cli *c, const char *repo)
+{
+	CLEANUP(api_answer_fini) struct api_answer a = { .text = BUF_INIT };
+	const json_t *problems, *one;
+	int result = call(c, repo, "/check", &a);
+	size_t i;
+
+	if (result)
+		return result;
+	problems = json_object_get(a.json, "problems");
+	if (!c->is_json) {
+		json_array_foreach(problems, i, one)
+		{
+			show_problem(repo, one);
+		}
+		printf("%s: objects %lld, refs %lld, problems %lld\n", repo,
+		       number(a.json, "objects"), number(a.json, "refs"),
+		       number(a.json, "found"));
+	}
+	return number(a.json, "found") ? CLI_REFUSED : CLI_DONE;
+}
+
+int run_check(struct cli *c)
+{
+	return for_named(c, check);
+}

@@ -101,8 +101,9 @@ int set_object(struct cli *c, const char *kind);
  * heard. */
 int fire(struct cli *c, const char *path);
 
-/* care.c: `repo maintain` */
+/* care.c: `repo maintain`, `repo check` */
 int run_maintain(struct cli *c);
+int run_check(struct cli *c);
 
 /* -- verbs, by file ------------------------------------------------------- */
 

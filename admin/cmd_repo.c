@@ -142,6 +142,8 @@ static const struct cli_command commands[] = {
 	{ "repo", "maintain", "[NAME]...",
 	  "pack it, remove what is unreachable for long", NULL, 0, 0,
 	  CLI_NAMES_MAX, run_maintain },
+	{ "repo", "check", "[NAME]...", "look at every object and ref", NULL, 0,
+	  0, CLI_NAMES_MAX, run_check },
 	{ "repo", "export", "NAME FILE", "write it to FILE as a git bundle",
 	  NULL, 0, 2, 2, run_export },
 };

@@ -15,6 +15,7 @@
 #include <zlib.h>
 
 #define CHUNK_BYTES 16384
+#define FAN_OUT	    256 /* directories, by the first byte of the id */
 
 /* "commit ", 20 digits and a NUL fit; so does nothing much longer. */
 #define HEADER_MAX 32
@@ -258,4 +259,47 @@ int loose_info(const char *objects_dir, const struct oid *id,
 	if (!l)
 		return -1;
 	return read_header(l, header, type_out, size_out, &rest, e);
+}
+
+/* -- all of them ----------------------------------------------------------- */
+
+/* Call `each` with the id of every loose object of the directory. */
+static int each_of_dir(const char *objects_dir, unsigned first,
+		       int (*each)(void *arg, const struct oid *id,
+				   struct err *e),
+		       void *arg, struct err *e)
+{
+	CLEANUP(freep) char *path = NULL;
+	CLEANUP(closedirp) DIR *dir = NULL;
+	char hex[OID_MAX_HEX + 1];
+	struct dirent *entry;
+	struct oid id;
+
+	if (asprintf(&path, "%s/%02x", objects_dir, first) < 0) {
+		path = NULL;
+		return err_nomem(e);
+	}
+	dir = opendir(path);
+	if (!dir)
+		return errno == ENOENT ? 0 : err_errno(e, "listing %s", path);
+	while ((errno = 0, entry = readdir(dir))) {
+		int n = snprintf(hex, sizeof hex, "%02x%s", first,
+				 entry->d_name);
+
+		if (n == 2 * OID_SHA1_SIZE &&
+		    oid_parse(span_str(hex), OID_SHA1, &id) &&
+		    each(arg, &id, e) < 0)
+			return -1;
+	}
+	return errno ? err_errno(e, "listing %s", path) : 0;
+}
+
+int loose_each(const char *objects_dir,
+	       int (*each)(void *arg, const struct oid *id, struct err *e),
+	       void *arg, struct err *e)
+{
+	for (unsigned i = 0; i < FAN_OUT; i++)
+		if (each_of_dir(objects_dir, i, each, arg, e) < 0)
+			return -1;
+	return 0;
 }

@@ -22,6 +22,12 @@ struct err;
 int loose_find(const char *objects_dir, const struct oid *id,
 	       struct err *e) MUST_CHECK;
 
+/* Call `each` with the id of every file that is named like an object, until it
+ * returns -1, which is returned. */
+int loose_each(const char *objects_dir,
+	       int (*each)(void *arg, const struct oid *id, struct err *e),
+	       void *arg, struct err *e) MUST_CHECK;
+
 /* The whole object. ERR_NOT_FOUND; ERR_CORRUPT naming the file; ERR_LIMIT where
  * it has more than `max` bytes. The caller calls object_fini(). */
 int loose_read(const char *objects_dir, const struct oid *id, size_t max,

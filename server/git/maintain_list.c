@@ -5,17 +5,16 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/files.h"
+#include "git/loose.h"
 #include "git/objects.h"
 #include "git/pack_file.h"
 #include "git/refs_view.h"
 #include "git/repository.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FAN_OUT	    256
 #define PACK_SUFFIX ".pack"
 
 DEFINE_PUTP(snapshot)
@@ -87,48 +86,6 @@ int maintain_list_packs(struct maintain *m, struct err *e)
 }
 
 /* -- loose objects --------------------------------------------------------- */
-
-/* Call `each` with the id of every loose object of the directory. */
-static int each_of_dir(const char *objects_dir, unsigned first,
-		       int (*each)(void *arg, const struct oid *id,
-				   struct err *e),
-		       void *arg, struct err *e)
-{
-	CLEANUP(freep) char *path = NULL;
-	CLEANUP(closedirp) DIR *dir = NULL;
-	char hex[OID_MAX_HEX + 1];
-	struct dirent *entry;
-	struct oid id;
-
-	if (asprintf(&path, "%s/%02x", objects_dir, first) < 0) {
-		path = NULL;
-		return err_nomem(e);
-	}
-	dir = opendir(path);
-	if (!dir)
-		return errno == ENOENT ? 0 : err_errno(e, "listing %s", path);
-	while ((errno = 0, entry = readdir(dir))) {
-		int n = snprintf(hex, sizeof hex, "%02x%s", first,
-				 entry->d_name);
-
-		if (n == 2 * OID_SHA1_SIZE &&
-		    oid_parse(span_str(hex), OID_SHA1, &id) &&
-		    each(arg, &id, e) < 0)
-			return -1;
-	}
-	return errno ? err_errno(e, "listing %s", path) : 0;
-}
-
-static int loose_each(const char *objects_dir,
-		      int (*each)(void *arg, const struct oid *id,
-				  struct err *e),
-		      void *arg, struct err *e)
-{
-	for (unsigned i = 0; i < FAN_OUT; i++)
-		if (each_of_dir(objects_dir, i, each, arg, e) < 0)
-			return -1;
-	return 0;
-}
 
 static int add_loose(void *arg, const struct oid *id, struct err *e)
 {

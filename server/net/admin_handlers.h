@@ -60,7 +60,7 @@ admin_handler admin_backup, admin_restore;
 /* admin_repos.c */
 admin_handler admin_repo_seed, admin_repo_bundle, admin_repo_sync;
 /* admin_maintain.c */
-admin_handler admin_repo_maintain;
+admin_handler admin_repo_maintain, admin_repo_check;
 /* admin_hooks.c */
 admin_handler admin_hook_test, admin_hook_deliveries, admin_hook_redeliver,
 	admin_hook_secret;

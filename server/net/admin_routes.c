@@ -55,6 +55,8 @@ static const struct route {
 	      STATE_REPO, true, true, admin_repo_seed),
 	ROUTE("GET /v1/repos/{name}/bundle", HTTP_GET, "repos", "bundle", NULL,
 	      STATE_REPO, true, false, admin_repo_bundle),
+	ROUTE("POST /v1/repos/{name}/check", HTTP_POST, "repos", "check", NULL,
+	      STATE_REPO, true, true, admin_repo_check),
 	ROUTE("POST /v1/repos/{name}/maintain", HTTP_POST, "repos", "maintain",
 	      NULL, STATE_REPO, true, true, admin_repo_maintain),
 	ROUTE("POST /v1/repos/{name}/sync", HTTP_POST, "repos", "sync", NULL,

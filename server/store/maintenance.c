@@ -37,7 +37,7 @@ static bool is_stopping(struct maintenance *m)
 
 static void answer(struct maintenance *m, struct request *r)
 {
-	r->outcome = maintenance_run_asked(m, r->repo, r->result, r->e);
+	r->outcome = maintenance_run_asked(m, r);
 	pthread_mutex_lock(&m->lock);
 	r->is_done = true;
 	pthread_cond_broadcast(&m->changed);
@@ -239,27 +239,46 @@ void maintenance_hint(struct maintenance *m, const char *repo)
 	pthread_mutex_unlock(&m->lock);
 }
 
+static int ask(struct maintenance *m, struct request *r)
+{
+	struct request **last;
+
+	if (!m->has_thread)
+		return maintenance_run_asked(m, r);
+	pthread_mutex_lock(&m->lock);
+	if (m->is_stopping) {
+		pthread_mutex_unlock(&m->lock);
+		return err_set(r->e, ERR_CLOSED, "the server is stopping");
+	}
+	for (last = &m->asked; *last; last = &(*last)->next)
+		continue;
+	*last = r;
+	pthread_cond_broadcast(&m->changed);
+	while (!r->is_done)
+		pthread_cond_wait(&m->changed, &m->lock);
+	pthread_mutex_unlock(&m->lock);
+	return r->outcome;
+}
+
 int maintenance_run(struct maintenance *m, const char *repo,
 		    struct maintain_result *out, struct err *e)
 {
 	struct request r = { .repo = repo, .result = out, .e = e };
-	struct request **last;
 
-	if (!m->has_thread)
-		return maintenance_run_asked(m, repo, out, e);
-	pthread_mutex_lock(&m->lock);
-	if (m->is_stopping) {
-		pthread_mutex_unlock(&m->lock);
-		return err_set(e, ERR_CLOSED, "the server is stopping");
-	}
-	for (last = &m->asked; *last; last = &(*last)->next)
-		continue;
-	*last = &r;
-	pthread_cond_broadcast(&m->changed);
-	while (!r.is_done)
-		pthread_cond_wait(&m->changed, &m->lock);
-	pthread_mutex_unlock(&m->lock);
-	return r.outcome;
+	return ask(m, &r);
+}
+
+int maintenance_check(struct maintenance *m, const char *repo,
+		      void (*problem)(void *arg, const struct check_problem *p),
+		      void *arg, struct check_result *out, struct err *e)
+{
+	struct request r = { .repo = repo,
+			     .problem = problem,
+			     .problem_arg = arg,
+			     .checked = out,
+			     .e = e };
+
+	return ask(m, &r);
 }
 
 void maintenance_status(struct maintenance *m, struct maintenance_status *out)

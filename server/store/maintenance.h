@@ -5,7 +5,8 @@
  * One thread, at the lowest priority for CPU and disk, one repository at a
  * time: soon after pushes made enough new packs, every MAINTENANCE_LOOK_S all
  * that are past a threshold, once a day each for what is unreachable, and
- * whatever somebody asks for. It pauses while there is much to serve, for a while.
+ * whatever somebody asks for. It pauses while there is much to serve, for a
+ * while.
  * Several daemons on one directory do not get in each other's way, nor does
  * stock git.
  * Owns: nothing but its thread. Threads: any.
@@ -15,6 +16,7 @@
 #include "base/attr.h"
 #include "base/cleanup.h"
 #include "git/maintain.h"
+#include "git/repo_check.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -68,6 +70,13 @@ void maintenance_hint(struct maintenance *m, const char *repo);
  * ERR_CONFLICT where somebody else is at it; ERR_CLOSED at the end. */
 int maintenance_run(struct maintenance *m, const char *repo,
 		    struct maintain_result *out, struct err *e) MUST_CHECK;
+
+/* Check it (git/repo_check.h), and wait: problems are told in whatever thread.
+ */
+int maintenance_check(struct maintenance *m, const char *repo,
+		      void (*problem)(void *arg, const struct check_problem *p),
+		      void *arg, struct check_result *out,
+		      struct err *e) MUST_CHECK;
 
 struct maintenance_status {
 	char repo[256];	     /* that is worked on; "" for none */

@@ -223,12 +223,53 @@ static struct repository *open_repo(struct maintenance *m, const char *name,
 	return repo_store_open(m->options.repos, s, name, e);
 }
 
-int maintenance_run_asked(struct maintenance *m, const char *name,
-			  struct maintain_result *out, struct err *e)
-{
-	CLEANUP(repository_putp) struct repository *r = open_repo(m, name, e);
+/* What the check's callbacks are given. */
+struct checking {
+	const struct request *request;
+	struct maintenance *m;
+};
 
-	return r ? run(m, name, r, MAINTAIN_ALL, out, e) : -1;
+static void pass_on(void *arg, const struct check_problem *p)
+{
+	const struct checking *c = arg;
+
+	c->request->problem(c->request->problem_arg, p);
+}
+
+static int check_tick(void *arg, struct err *e)
+{
+	const struct checking *c = arg;
+
+	return tick(c->m, e);
+}
+
+static int check(struct maintenance *m, struct repository *repo,
+		 const struct request *r)
+{
+	struct checking c = { r, m };
+	const struct check_options options = { pass_on, check_tick, &c };
+	int result;
+
+	m->paused_ms = 0;
+	status_begin(m, r->repo);
+	result = repository_check(repo, &options, r->checked, r->e);
+	status_end(m, r->repo, false, NULL);
+	if (!result && r->checked->n_problems)
+		log_error("repo.damaged", "repo", r->repo, "problems",
+			  fmt_u64(r->checked->n_problems), NULL);
+	return result;
+}
+
+int maintenance_run_asked(struct maintenance *m, const struct request *r)
+{
+	CLEANUP(repository_putp)
+	struct repository *repo = open_repo(m, r->repo, r->e);
+
+	if (!repo)
+		return -1;
+	if (!r->result)
+		return check(m, repo, r);
+	return run(m, r->repo, repo, MAINTAIN_ALL, r->result, r->e);
 }
 
 /* -- by itself ------------------------------------------------------------- */

@@ -9,11 +9,14 @@
 
 #include <pthread.h>
 
-/* Somebody waits for this one. */
+/* Somebody waits for this one: a run, or a check. */
 struct request {
 	struct request *next;
 	const char *repo;
-	struct maintain_result *result;
+	struct maintain_result *result; /* NULL: it is a check */
+	void (*problem)(void *arg, const struct check_problem *p);
+	void *problem_arg;
+	struct check_result *checked;
 	struct err *e;
 	int outcome;
 	bool is_done;
@@ -49,8 +52,7 @@ struct timespec maintenance_after_ms(int64_t ms);
 
 void maintenance_register(void);
 /* What was asked for. */
-int maintenance_run_asked(struct maintenance *m, const char *name,
-			  struct maintain_result *out,
-			  struct err *e) MUST_CHECK;
+int maintenance_run_asked(struct maintenance *m,
+			  const struct request *r) MUST_CHECK;
 /* What is due, if anything. */
 void maintenance_look_at(struct maintenance *m, const char *name);

@@ -222,3 +222,17 @@ def test_a_daemon_that_is_killed_leaves_nothing(owner, daemon):
     assert len(packs(daemon)) == 1
     wait_for(lambda: not list((repo / "objects").glob("incoming-*")),
              "no left-overs")
+
+
+def test_a_check_tells_and_exits_for_scripts(owner, daemon, make_daemon):
+    work = owner.init()
+    push_many(owner, work, 2)
+    checked = daemon.api("repo", "check", "cluster")
+    assert checked["sound"] and checked["objects"] >= 6
+    assert "problems 0" in daemon.cli("repo", "check", local=True)
+    wrong = daemon.repo_dir("cluster") / "refs/heads/wrong"
+    wrong.write_text("0123456789" * 4 + "\n")
+    result = daemon.cli_run("repo", "check", "cluster")
+    assert result.returncode == 1
+    assert "cluster: ref refs/heads/wrong:" in result.stdout
+    wrong.unlink()
