@@ -8,6 +8,7 @@
 #include "base/files.h"
 #include "git/objects.h"
 #include "git/pack_emit.h"
+#include "git/pack_ingest.h"
 #include "git/ref_pack.h"
 #include "git/ref_transaction.h"
 #include "git/refs.h"
@@ -26,7 +27,10 @@ static void maintain_fini(struct maintain *m)
 {
 	struct err ignored;
 
-	if (m->work_dir)
+	/* Half-way in or out: once more, and if it cannot be, by the sweep. */
+	if (m->work_dir &&
+	    pack_ingest_finish(m->work_dir, m->objects_dir, &ignored) == 0 &&
+	    maintain_finish(m->work_dir, m->objects_dir, &ignored) == 0)
 		(void)!dir_remove(m->work_dir, &ignored);
 	for (size_t i = 0; i < m->n_packs; i++)
 		free(m->packs[i].stem);

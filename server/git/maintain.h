@@ -71,6 +71,11 @@ struct maintain_result {
 int repository_maintain(struct repository *r, const struct maintain_options *o,
 			struct maintain_result *out, struct err *e) MUST_CHECK;
 
+/* After a crash: remove what is left of packs that were on their way out and
+ * lie in `dir`, the work directory. */
+int maintain_finish(const char *dir, const char *objects_dir,
+		    struct err *e) MUST_CHECK;
+
 /* What there is to do, without doing it; cheap. */
 struct maintain_look {
 	uint32_t n_packs, n_loose, n_loose_refs;

@@ -188,10 +188,21 @@ static int pass_age_on(struct maintain *m, const char *name, struct err *e)
 		       : 0;
 }
 
+/* One new pack of what `w` picks; published before the next one is begun, for
+ * both have the same names until then, which a sweep knows. */
+static int renew(struct maintain *m, const struct pack_rewrite *w,
+		 struct pack_rewritten *out, struct err *e)
+{
+	if (pack_rewrite(w, out, e) < 0)
+		return -1;
+	m->result->bytes += out->bytes;
+	return pack_rewrite_publish(w, out, m->pack_dir, e);
+}
+
 static int replace(struct maintain *m, const uint32_t *numbers, uint32_t n,
 		   struct err *e)
 {
-	struct pack_rewrite main = {
+	struct pack_rewrite w = {
 		.objects = m->objects,
 		.packs = numbers,
 		.n_packs = n,
@@ -200,26 +211,20 @@ static int replace(struct maintain *m, const uint32_t *numbers, uint32_t n,
 		.is_wanted = m->reachable ? wants_reachable : NULL,
 		.arg = m,
 		.work_dir = m->work_dir,
-		.prefix = "new",
+		.prefix = "incoming",
 		.tick = m->options->tick,
 		.tick_arg = m->options->tick_arg,
 	};
-	struct pack_rewrite cruft = main;
 	struct pack_rewritten kept, unreachable = { .count = 0 };
 	const char *names[2] = { kept.name, unreachable.name };
 
-	cruft.is_wanted = wants_cruft;
-	cruft.time_of = time_of;
-	cruft.prefix = "cruft";
-	if (pack_rewrite(&main, &kept, e) < 0 ||
-	    (m->reachable && pack_rewrite(&cruft, &unreachable, e) < 0))
+	if (renew(m, &w, &kept, e) < 0 ||
+	    (kept.count && pass_age_on(m, kept.name, e) < 0))
 		return -1;
-	if (pack_rewrite_publish(&main, &kept, m->pack_dir, e) < 0 ||
-	    pack_rewrite_publish(&cruft, &unreachable, m->pack_dir, e) < 0)
+	w.is_wanted = wants_cruft;
+	w.time_of = time_of;
+	if (m->reachable && renew(m, &w, &unreachable, e) < 0)
 		return -1;
-	if (kept.count && pass_age_on(m, kept.name, e) < 0)
-		return -1;
-	m->result->bytes = kept.bytes + unreachable.bytes;
 	m->result->n_loose = (uint32_t)m->n_loose;
 	if (maintain_drop_packs(m, names, e) < 0)
 		return -1;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What goes: replaced packs, loose objects that are packed now, and what
- * crashes left. An index goes before its pack, so that nobody looks for
- * objects in a file that is no more; a multi-pack-index before any pack that
- * it names.
+ * crashes left. A multi-pack-index goes before any pack that it names, a pack
+ * before its index: without the one, nobody looks at the other.
  */
 #include "git/maintain_state.h"
 
@@ -38,13 +37,35 @@ static bool is_named(const struct old_pack *p, const char *const names[2])
 	return false;
 }
 
-/* The pack file itself, whose mapping may be in use on another machine. */
-static int pack_file_drop(const struct maintain *m, const struct old_pack *p,
-			  struct err *e)
+/* What stands beside a pack. */
+static const char *const parts[] = { "idx", "bitmap", "rev", "mtimes" };
+
+static int parts_drop(const char *stem, struct err *e)
 {
-	CLEANUP(freep) char *dir = path_join(m->objects_dir, REPLACED);
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		CLEANUP(freep) char *path = NULL;
+
+		if (asprintf(&path, "%s.%s", stem, parts[i]) < 0) {
+			path = NULL;
+			return err_nomem(e);
+		}
+		if (file_drop(path, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* First the pack goes into a directory from which it is removed: our own work
+ * directory, or where it waits, for its mapping may be in use on another
+ * machine. From then on nobody opens it. A crash before the rest is gone leaves
+ * the pack there to tell what else goes. */
+static int pack_drop(const struct maintain *m, const struct old_pack *p,
+		     struct err *e)
+{
+	CLEANUP(freep) char *replaced = path_join(m->objects_dir, REPLACED);
 	CLEANUP(freep) char *from = NULL;
 	CLEANUP(freep) char *to = NULL;
+	const char *dir = m->options->is_alone ? m->work_dir : replaced;
 
 	if (asprintf(&from, "%s.pack", p->stem) < 0)
 		from = NULL;
@@ -52,31 +73,38 @@ static int pack_file_drop(const struct maintain *m, const struct old_pack *p,
 		to = path_join(dir, strrchr(from, '/') + 1);
 	if (!to)
 		return err_nomem(e);
-	if (m->options->is_alone)
-		return file_drop(from, e);
-	if (dir_make(dir, 0777, e) < 0)
+	if (dir == replaced && dir_make(dir, 0777, e) < 0)
 		return -1;
-	return rename(from, to) < 0 && errno != ENOENT ? err_errno(e, "%s", to)
-						       : 0;
+	if (rename(from, to) < 0 && errno != ENOENT)
+		return err_errno(e, "%s", to);
+	return parts_drop(p->stem, e);
 }
 
-static int pack_drop(const struct maintain *m, const struct old_pack *p,
-		     struct err *e)
+int maintain_finish(const char *dir, const char *objects_dir, struct err *e)
 {
-	static const char *const suffixes[] = { "idx", "bitmap", "rev",
-						"mtimes" };
+	CLEANUP(closedirp) DIR *list = opendir(dir);
+	struct dirent *entry;
 
-	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
-		CLEANUP(freep) char *path = NULL;
+	if (!list)
+		return errno == ENOENT ? 0 : err_errno(e, "listing %s", dir);
+	while ((errno = 0, entry = readdir(list))) {
+		CLEANUP(freep) char *stem = NULL;
+		size_t n = strlen(entry->d_name);
 
-		if (asprintf(&path, "%s.%s", p->stem, suffixes[i]) < 0) {
-			path = NULL;
+		if (strncmp(entry->d_name, "pack-", strlen("pack-")) ||
+		    n <= strlen(".pack") ||
+		    strcmp(entry->d_name + n - strlen(".pack"), ".pack") != 0)
+			continue;
+		if (asprintf(&stem, "%s/pack/%.*s", objects_dir,
+			     (int)(n - strlen(".pack")), entry->d_name) < 0) {
+			stem = NULL;
 			return err_nomem(e);
 		}
-		if (file_drop(path, e) < 0)
+		/* Another push may have brought the very same pack again. */
+		if (!old_pack_has(stem, "pack") && parts_drop(stem, e) < 0)
 			return -1;
 	}
-	return pack_file_drop(m, p, e);
+	return 0;
 }
 
 /* git's own caches over packs: stale once one of them is gone. */
@@ -202,21 +230,21 @@ static bool has_suffix(const char *name, const char *suffix)
 /* In objects/pack: a file that no reader looks at. */
 static bool is_leftover(const struct maintain *m, const char *name)
 {
-	static const char *const parts[] = { ".pack", ".idx", ".rev", ".bitmap",
-					     ".mtimes" };
+	static const char *const suffixes[] = { ".pack", ".idx", ".rev",
+						".bitmap", ".mtimes" };
 	CLEANUP(freep) char *stem = NULL;
 
 	if (!strncmp(name, "tmp_", strlen("tmp_")) ||
 	    !strncmp(name, ".tmp-", strlen(".tmp-")))
 		return true;
-	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
 		if (strncmp(name, "pack-", strlen("pack-")) ||
-		    !has_suffix(name, parts[i]))
+		    !has_suffix(name, suffixes[i]))
 			continue;
 		stem = path_join(m->pack_dir, name);
 		if (!stem)
 			return false;
-		stem[strlen(stem) - strlen(parts[i])] = '\0';
+		stem[strlen(stem) - strlen(suffixes[i])] = '\0';
 		return !old_pack_has(stem, "keep") &&
 		       (!old_pack_has(stem, "pack") ||
 			!old_pack_has(stem, "idx"));
@@ -289,6 +317,7 @@ int maintain_sweep(struct maintain *m, struct err *e)
 	if (receive_pack_sweep(m->git_dir, o->is_dead ? o->is_dead
 						      : nobody_is_dead,
 			       o->dead_arg, e) < 0 ||
+	    maintain_finish(replaced, m->objects_dir, e) < 0 ||
 	    sweep_dir(m, m->pack_dir, LEFTOVER_S, is_leftover, e) < 0 ||
 	    sweep_fan_out(m, e) < 0 ||
 	    sweep_dir(m, replaced, o->is_alone ? 0 : REPLACED_S, NULL, e) < 0)

@@ -15,6 +15,7 @@
 #include "git/pack_ingest.h"
 #include "git/ref_transaction.h"
 #include "git/repo_config.h"
+#include "git/repo_lock.h"
 #include "git/repository.h"
 
 #include <errno.h>
@@ -228,7 +229,8 @@ static int sweep_one(const char *git_dir, const char *objects, const char *name,
 		return err_nomem(e);
 	/* Locks first: without the directory they cannot be told any more. */
 	if (ref_locks_sweep(git_dir, dir, e) < 0 ||
-	    pack_ingest_finish(dir, objects, e) < 0)
+	    pack_ingest_finish(dir, objects, e) < 0 ||
+	    maintain_finish(dir, objects, e) < 0)
 		return -1;
 	return dir_remove(dir, e);
 }
@@ -247,6 +249,7 @@ int receive_pack_sweep(const char *git_dir,
 	if (!list)
 		return errno == ENOENT ? 0
 				       : err_errno(e, "listing %s", objects);
+	gc_lock_sweep(git_dir, is_dead, arg);
 	while (!result && (errno = 0, entry = readdir(list))) {
 		CLEANUP(freep) char *id = quarantine_id(entry->d_name);
 

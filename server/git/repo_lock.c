@@ -79,21 +79,38 @@ static bool holder_lives(const struct holder *h,
 	return !kill((pid_t)h->pid, 0) || errno == EPERM;
 }
 
+static bool holder_read(const char *path, struct holder *out)
+{
+	CLEANUP(buf_fini) struct buf text = BUF_INIT;
+	struct err ignored;
+
+	*out = (struct holder){ 0 };
+	return file_read(path, 4096, &text, &ignored) == 0 &&
+	       sscanf(buf_str(&text), "%" SCNuMAX " %255s %63s", &out->pid,
+		      out->host, out->id) >= 2;
+}
+
+void gc_lock_sweep(const char *git_dir,
+		   bool (*is_dead)(void *arg, const char *id), void *arg)
+{
+	CLEANUP(freep) char *path = path_join(git_dir, GC_PID);
+	struct holder h;
+
+	if (path && holder_read(path, &h) && *h.id && is_dead(arg, h.id))
+		unlink(path);
+}
+
 /* -1 where somebody is at it. */
 static int judge_holder(const char *path,
 			bool (*is_dead)(void *arg, const char *id), void *arg,
 			struct err *e)
 {
-	CLEANUP(buf_fini) struct buf text = BUF_INIT;
-	struct holder h = { 0 };
+	struct holder h;
 	struct stat st;
 
 	if (lstat(path, &st) < 0)
 		return 0;
-	if (st.st_mtime + GC_STALE_S < time(NULL) ||
-	    file_read(path, 4096, &text, e) < 0 ||
-	    sscanf(buf_str(&text), "%" SCNuMAX " %255s %63s", &h.pid, h.host,
-		   h.id) < 2 ||
+	if (st.st_mtime + GC_STALE_S < time(NULL) || !holder_read(path, &h) ||
 	    !holder_lives(&h, is_dead, arg))
 		return 0;
 	return err_set(e, ERR_CONFLICT,

@@ -40,6 +40,10 @@ int gc_lock_take(const char *git_dir, const char *id,
 		 struct gc_lock *out, struct err *e) MUST_CHECK;
 void gc_lock_drop(struct gc_lock *l);
 
+/* Remove the gc.pid of a daemon that is dead. */
+void gc_lock_sweep(const char *git_dir,
+		   bool (*is_dead)(void *arg, const char *id), void *arg);
+
 /* Remember, on the disk, when something was last done under the lock; and when
  * that was, in seconds since 1970 (0: never). */
 void gc_lock_note(const struct gc_lock *l, int64_t unix_seconds);

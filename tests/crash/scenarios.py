@@ -249,5 +249,42 @@ class KeyCreate(Admin):
         return {k["name"] for k in scene.daemon.api("key", "list")["keys"]}
 
 
+class Maintain(Push):
+    """Several packs, loose objects and refs become one; a branch that was
+    deleted waits, or goes."""
+
+    name = "maintain"
+
+    def set_up(self, scene):
+        super().set_up(scene)
+        scene.config.write_text("[server]\n\tmaintenance = false\n"
+                                "[limits]\n\tmaintenance-grace = 0s\n")
+        scene.restart()
+
+    def prepare(self, scene):
+        old = scene.refs(self.repo)["refs/heads/main"]
+        new, entries = scene.commit(old)
+        scene.client.push([(old, new, "refs/heads/main")], entries)
+        gone, entries = scene.commit()
+        scene.client.push([(ZERO, gone, "refs/heads/gone")], entries)
+        scene.client.push([(gone, ZERO, "refs/heads/gone")], [])
+        git(scene.repo_dir(), "tag", "-f", "-m", "t", "t", "main")
+        self.answers, self.asked = {}, []
+
+    def act(self, scene):
+        self.before = scene.refs(self.repo)
+        scene.faults.arm(*scene.fault)
+        self.answer = scene.daemon.cli_run("repo", "maintain", self.repo)
+        if self.answer.returncode == 0:
+            scene.answered()
+
+    def acknowledged(self):
+        return self.answer.returncode == 0
+
+    def verify(self, scene):
+        super().verify(scene)
+        require(scene.refs(self.repo) == self.before, "refs changed")
+
+
 ALL = [FastForward, Create, Forced, Several, Atomic, Delete, Shallow, Hook,
-       RepoCreate, KeyCreate]
+       Maintain, RepoCreate, KeyCreate]

@@ -117,7 +117,9 @@ class Scene:
     def __init__(self, directory, log=False):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True)
-        self.daemon = Daemon(self.directory)
+        self.config = self.directory / "headwater.conf"
+        self.config.write_text("")
+        self.daemon = Daemon(self.directory, config=self.config)
         self.faults = Faults(LIBRARY, self.directory / "faults",
                              self.daemon.data)
         if log:
