@@ -8,7 +8,8 @@
  *
  * A pack that shrinks under us reads as zeroes from there on (map_guard.h).
  * Whoever sends bytes straight from pack_bytes() therefore
- *   1. compares what it copies with pack_crc32() where there is one, and
+ *   1. compares what it copies with pack_crc32() where there is one, or all of
+ *      a pack with its trailer, once (pack_sum()), and
  *   2. calls pack_check() after the last byte was taken and before it sends
  *      the trailer (or whatever makes the receiver believe),
  * and fails the request where either says so. Inflated data needs neither: its

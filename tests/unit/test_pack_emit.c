@@ -13,6 +13,7 @@
 #include "base/files.h"
 #include "git/graph.h"
 #include "git/history.h"
+#include "git/pack_file.h"
 #include "git/pack_plan.h"
 #include "git/reach.h"
 
@@ -856,10 +857,18 @@ static void copies_a_whole_pack_as_it_is(void **state)
 					      &all[t.request.n_wants++]));
 		t.request.wants = all;
 		emit(&t, &stats);
+		assert_true(stats.is_whole_pack);
+		assert_int_equal(
+			sh(l, "cmp our.pack w.git/objects/pack/*.pack"), 0);
+		assert_int_equal(pack_sum(objects_pack(l->objects, 0)),
+				 PACK_SUM_RIGHT);
+		/* One that rotted is not taken for what it says it is. */
+		pack_set_sum(objects_pack(l->objects, 0), PACK_SUM_WRONG);
+		emit(&t, &stats);
+		assert_false(stats.is_whole_pack);
+		list_pack(l, "our");
 		free(all);
 	}
-	assert_true(stats.is_whole_pack);
-	assert_int_equal(sh(l, "cmp our.pack w.git/objects/pack/*.pack"), 0);
 	objects_put(l->objects);
 	l->objects = before;
 	trial_fini(&t);
