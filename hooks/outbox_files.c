@@ -109,10 +109,15 @@ int outbox_files_release(const char *dir, const char *name,
 
 void outbox_files_drop(const char *dir, const char *name)
 {
-	CLEANUP(freep) char *ready = path_of(dir, "ready", name);
+	static const char *const kinds[] = { "ready", "staged" };
 
-	if (ready)
-		unlink(ready);
+	/* It is still staged where its release failed. */
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		CLEANUP(freep) char *path = path_of(dir, kinds[i], name);
+
+		if (path)
+			unlink(path);
+	}
 }
 
 void event_batch_fini(struct event_batch *b)

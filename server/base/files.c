@@ -189,6 +189,42 @@ static int temp_fill(int fd, const char *temp, struct span data, mode_t mode,
 	return sync_fd(fd, temp, e);
 }
 
+/* How a temporary file came to its place. */
+enum place {
+	PLACE_SWAPPED,	/* what was there has its name now */
+	PLACE_NEW,	/* nothing was there */
+	PLACE_REPLACED, /* what was there is gone */
+};
+
+static int swap(const char *a, const char *b)
+{
+	return renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE);
+}
+
+static int move_in(const char *temp, const char *path, enum place *place_out)
+{
+	struct stat st;
+
+	*place_out = PLACE_NEW;
+	if (lstat(path, &st) == 0 && S_ISREG(st.st_mode)) {
+		*place_out = PLACE_SWAPPED;
+		if (!swap(temp, path))
+			return 0;
+		/* Not every file system can. */
+		*place_out = PLACE_REPLACED;
+	}
+	return rename(temp, path);
+}
+
+/* As it was before; `temp` is there again unless that fails. */
+static void move_back(const char *temp, const char *path, enum place place)
+{
+	if (place == PLACE_SWAPPED)
+		(void)!swap(temp, path);
+	else if (place == PLACE_NEW)
+		unlink(path);
+}
+
 int file_replace(const char *path, const void *data, size_t n, mode_t mode,
 		 struct err *e)
 {
@@ -196,6 +232,8 @@ int file_replace(const char *path, const void *data, size_t n, mode_t mode,
 	CLEANUP(freep) char *temp = NULL;
 	CLEANUP(closep) int dir_fd = -1;
 	CLEANUP(closep) int fd = -1;
+	enum place place;
+	int result = -1;
 
 	if (!dir)
 		return err_nomem(e);
@@ -207,15 +245,18 @@ int file_replace(const char *path, const void *data, size_t n, mode_t mode,
 		return -1;
 	if (temp_fill(fd, temp, span_of(data, n), mode, e) < 0)
 		goto remove_temp;
-	if (rename(temp, path) < 0) {
+	if (move_in(temp, path, &place) < 0) {
 		err_errno(e, "replacing %s", path);
 		goto remove_temp;
 	}
-	return sync_fd(dir_fd, dir, e);
-
+	result = sync_fd(dir_fd, dir, e);
+	if (result < 0)
+		move_back(temp, path, place);
+	else if (place != PLACE_SWAPPED)
+		return 0;
 remove_temp:
 	unlink(temp);
-	return -1;
+	return result;
 }
 
 static int64_t ns_of(struct timespec t)

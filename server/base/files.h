@@ -24,7 +24,8 @@ int file_read(const char *path, size_t max, struct buf *b,
  * Replace `path` by `data`, durably: temporary file beside it, fsync, rename,
  * fsync of the directory. `mode` is given before the first byte is written.
  * After any failure the old file is there unchanged and no other is left; but
- * where only the last fsync fails, the new one is there and may not be durable.
+ * on a file system that cannot swap names, where only the last fsync fails the
+ * new one is there and may not be durable.
  */
 int file_replace(const char *path, const void *data, size_t n, mode_t mode,
 		 struct err *e) MUST_CHECK;

@@ -205,6 +205,15 @@ class Admin:
         if self.answer.returncode == 0:
             require(now == self.before | {self.made},
                     f"{self.made} was acknowledged and is lost: {now}")
+        elif (self.answer.returncode == 1 and self.made in now and
+              scene.fault[0] == "disk-full"):
+            # What was written when the disk ran full cannot be unwritten; it
+            # is completed by the same words, or by the next start.
+            words = self.words(scene, self.made)
+            again = scene.daemon.cli_run(*words)
+            require(again.returncode == 0, f"not twice: {again.stderr}")
+            require(self.names(scene) == self.before | {self.made},
+                    f"{self.made} is half there")
         elif self.answer.returncode == 1:
             require(now == self.before,
                     f"{self.made} was refused and is there: "
