@@ -50,7 +50,8 @@ int fd_claim_dead(int dir, const char *name);
 int dir_sync(const char *dir, struct err *e) MUST_CHECK;
 int parent_sync(const char *path, struct err *e) MUST_CHECK;
 
-/* mkdir -p with `mode` for what is made; 0 also where it is there already. */
+/* mkdir -p with `mode` for what is made, durably: what is fsynced in it later
+ * can be found again. 0 also where it is there already. */
 int dir_make(const char *path, mode_t mode, struct err *e) MUST_CHECK;
 
 /* Modes for new files and directories in `dir`: 0600 and 0700, and the group's

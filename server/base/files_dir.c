@@ -33,11 +33,12 @@ static int make_one(const char *path, mode_t mode, struct err *e)
 		errno = number == EEXIST ? ENOTDIR : number;
 		return err_errno(e, "making the directory %s", path);
 	}
-	if (!is_new || (st.st_mode & PERMISSION_BITS) == mode)
+	if (!is_new)
 		return 0;
-	if (chmod(path, mode | (st.st_mode & S_ISGID)) < 0)
+	if ((st.st_mode & PERMISSION_BITS) != mode &&
+	    chmod(path, mode | (st.st_mode & S_ISGID)) < 0)
 		return err_errno(e, "setting the mode of %s", path);
-	return 0;
+	return parent_sync(path, e);
 }
 
 int dir_make(const char *path, mode_t mode, struct err *e)
