@@ -102,8 +102,7 @@ int push_shallow_write(struct push *p, struct err *e)
 		is_any |= is_cut(&p->commands[i]);
 	if (!is_any)
 		return 0;
-	if (ref_lock_mark(p->quarantine, e) < 0 ||
-	    ref_lock_take(p->git_dir, "shallow", p->quarantine,
+	if (ref_lock_take(p->git_dir, "shallow", p->quarantine,
 			  clock_ms() + REF_LOCK_WAIT_MS, e) < 0)
 		return -1;
 	result = shallow_write(p, e);

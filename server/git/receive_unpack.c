@@ -13,6 +13,7 @@
 #include "git/maintain.h"
 #include "git/objects.h"
 #include "git/pack_ingest.h"
+#include "git/ref_lock.h"
 #include "git/ref_transaction.h"
 #include "git/repo_config.h"
 #include "git/repo_lock.h"
@@ -220,19 +221,38 @@ static bool is_stale(const char *objects, const char *name)
 	return dir != NULL;
 }
 
-static int sweep_one(const char *git_dir, const char *objects, const char *name,
-		     struct err *e)
+static int sweep_one(const char *objects, const char *name, struct err *e)
 {
 	CLEANUP(freep) char *dir = path_join(objects, name);
 
 	if (!dir)
 		return err_nomem(e);
-	/* Locks first: without the directory they cannot be told any more. */
-	if (ref_locks_sweep(git_dir, dir, e) < 0 ||
-	    pack_ingest_finish(dir, objects, e) < 0 ||
+	if (pack_ingest_finish(dir, objects, e) < 0 ||
 	    maintain_finish(dir, objects, e) < 0)
 		return -1;
 	return dir_remove(dir, e);
+}
+
+/* Whose quarantines are swept. */
+struct sweeping {
+	const char *objects;
+	bool (*is_dead)(void *arg, const char *id);
+	void *arg;
+};
+
+/* Of a lock, told by its owner's quarantine, which may be gone already. */
+static bool is_dead_lock(void *arg, const char *owner, int64_t made_at)
+{
+	const struct sweeping *s = arg;
+	CLEANUP(freep) char *id = quarantine_id(owner);
+	CLEANUP(freep) char *dir = path_join(s->objects, owner);
+
+	if (!id || !dir)
+		return false;
+	if (s->is_dead(s->arg, id))
+		return true;
+	return is_nobodys(id) && made_at < clock_unix() - LEFTOVER_S &&
+	       (access(dir, F_OK) < 0 || is_stale(s->objects, owner));
 }
 
 int receive_pack_sweep(const char *git_dir,
@@ -241,8 +261,9 @@ int receive_pack_sweep(const char *git_dir,
 {
 	CLEANUP(freep) char *objects = path_join(git_dir, "objects");
 	CLEANUP(closedirp) DIR *list = objects ? opendir(objects) : NULL;
+	struct sweeping s = { objects, is_dead, arg };
 	struct dirent *entry;
-	int result = 0;
+	int result;
 
 	if (!objects)
 		return err_nomem(e);
@@ -250,6 +271,7 @@ int receive_pack_sweep(const char *git_dir,
 		return errno == ENOENT ? 0
 				       : err_errno(e, "listing %s", objects);
 	gc_lock_sweep(git_dir, is_dead, arg);
+	result = ref_locks_sweep(git_dir, is_dead_lock, &s, e);
 	while (!result && (errno = 0, entry = readdir(list))) {
 		CLEANUP(freep) char *id = quarantine_id(entry->d_name);
 
@@ -257,7 +279,7 @@ int receive_pack_sweep(const char *git_dir,
 			continue;
 		if (is_dead(arg, id) ||
 		    (is_nobodys(id) && is_stale(objects, entry->d_name)))
-			result = sweep_one(git_dir, objects, entry->d_name, e);
+			result = sweep_one(objects, entry->d_name, e);
 	}
 	return result;
 }

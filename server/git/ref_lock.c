@@ -25,25 +25,14 @@ static char *lock_path(const char *git_dir, const char *name)
 	return asprintf(&path, "%s/%s.lock", git_dir, name) < 0 ? NULL : path;
 }
 
-int ref_lock_mark(const char *work_dir, struct err *e)
-{
-	CLEANUP(freep) char *path = path_join(work_dir, REF_LOCK_MARK);
-	CLEANUP(closep) int fd = -1;
-
-	if (!path)
-		return err_nomem(e);
-	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-	return fd < 0 ? err_errno(e, "creating %s", path) : 0;
-}
-
-static int lock_try(const char *mark, const char *path)
+/* The link is its own content: it is on disk with its name or not at all. */
+static int lock_try(const char *owner, const char *path)
 {
 	int fd;
 
-	if (!link(mark, path))
+	if (!symlink(owner, path))
 		return 0;
-	if (errno != EPERM && errno != EMLINK && errno != EOPNOTSUPP &&
-	    errno != ENOSYS)
+	if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS)
 		return -1;
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	if (fd < 0)
@@ -55,13 +44,13 @@ static int lock_try(const char *mark, const char *path)
 int ref_lock_take(const char *git_dir, const char *name, const char *work_dir,
 		  int64_t deadline_ms, struct err *e)
 {
-	CLEANUP(freep) char *mark = path_join(work_dir, REF_LOCK_MARK);
 	CLEANUP(freep) char *path = lock_path(git_dir, name);
 	struct timespec pause = { 0, POLL_NS_MIN };
+	const char *slash = strrchr(work_dir, '/');
 
-	if (!mark || !path)
+	if (!path)
 		return err_nomem(e);
-	while (lock_try(mark, path) < 0) {
+	while (lock_try(slash ? slash + 1 : work_dir, path) < 0) {
 		if (errno == ENOTDIR)
 			return err_set(e, ERR_IO,
 				       "something above '%s' is no directory",

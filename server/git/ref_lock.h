@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * git's lock files, marked: every lock of a transaction is a hard link to the
- * file MARK in its work directory. Where the file system has no links, a lock
- * is a file of its own, which no sweep can tell.
- * Threads: one per mark.
+ * git's lock files, signed: a lock of ours is a symbolic link whose target is
+ * the name of its owner's work directory. git's O_EXCL respects it like any
+ * file, and whose it is survives a loss of power whenever the lock does, which
+ * the content of a file would not without a flush of its own. Where a file
+ * system has no such links a lock is a plain file, which no sweep can tell.
+ * Threads: any.
  */
 #pragma once
 
@@ -14,11 +16,6 @@
 #include <stdint.h>
 
 struct err;
-
-#define REF_LOCK_MARK "mark"
-
-/* Create WORK_DIR/mark. */
-int ref_lock_mark(const char *work_dir, struct err *e) MUST_CHECK;
 
 /*
  * Create GIT_DIR/NAME.lock, waiting for its holder until `deadline_ms` (of the
@@ -46,3 +43,11 @@ void ref_dirs_trim(const char *git_dir, const char *name, int keep);
 bool ref_dir_clear(const char *git_dir, const char *name);
 /* Is there anything but directories in it? */
 bool ref_dir_is_used(const char *git_dir, const char *name);
+
+/* After a crash: remove the locks of refs, packed-refs, HEAD and shallow for
+ * whose owner (the name of a work directory) and time of making (seconds)
+ * `is_dead` is true. Others' and git's own stay. */
+int ref_locks_sweep(const char *git_dir,
+		    bool (*is_dead)(void *arg, const char *owner,
+				    int64_t made_at),
+		    void *arg, struct err *e) MUST_CHECK;

@@ -364,7 +364,7 @@ static int work_dir_make(struct ref_transaction *t, const char *given,
 {
 	if (given) {
 		t->work_dir = strdup(given);
-		return t->work_dir ? ref_lock_mark(given, e) : err_nomem(e);
+		return t->work_dir ? 0 : err_nomem(e);
 	}
 	if (asprintf(&t->work_dir, "%s/objects/incoming-refs-XXXXXX",
 		     t->git_dir) < 0) {
@@ -374,7 +374,7 @@ static int work_dir_make(struct ref_transaction *t, const char *given,
 	if (dir_make_temp(t->work_dir, e) < 0)
 		return -1;
 	t->owns_work_dir = true;
-	return ref_lock_mark(t->work_dir, e);
+	return 0;
 }
 
 static struct ref_transaction *transaction_new(const struct ref_place *place,

@@ -2,9 +2,9 @@
 /*
  * Changing refs, durably, beside other daemons and stock git.
  *
- * Locks are git's own files (REF.lock, packed-refs.lock, HEAD.lock); those of a
- * transaction are links to one file in its work directory, so that after a
- * crash it can be told whose they are (ref_locks_sweep()). begin() takes them,
+ * Locks have git's own names (REF.lock, packed-refs.lock, HEAD.lock) and carry
+ * the name of the transaction's work directory, so that after a crash it can be
+ * told whose they are (ref_lock.h). begin() takes them,
  * compares old values under them and checks directory/file conflicts against
  * loose and packed refs and within the transaction; commit() makes everything
  * durable before it returns. An atomic transaction of more than one change, or
@@ -89,8 +89,4 @@ int ref_set_head(const char *git_dir, const char *target,
 
 /* The same in a work directory of the caller's. */
 int ref_set_head_at(const struct ref_place *place, const char *target,
-		    struct err *e) MUST_CHECK;
-
-/* Remove the locks of a transaction that died, told by its work directory. */
-int ref_locks_sweep(const char *git_dir, const char *work_dir,
 		    struct err *e) MUST_CHECK;

@@ -671,10 +671,10 @@ static void sweeps_what_the_dead_left(void **state)
 	(void)state;
 	make_server("");
 	sh("cd r.git/objects && mkdir incoming-a-b-XYZ123 incoming-c-XYZ123"
-	   " incoming-XYZ123 && touch incoming-a-b-XYZ123/mark &&"
-	   "ln incoming-a-b-XYZ123/mark ../refs/heads/x.lock &&"
-	   "ln incoming-a-b-XYZ123/mark ../packed-refs.lock &&"
-	   "ln incoming-a-b-XYZ123/mark ../shallow.lock &&"
+	   " incoming-XYZ123 &&"
+	   "ln -s incoming-a-b-XYZ123 ../refs/heads/x.lock &&"
+	   "ln -s incoming-a-b-XYZ123 ../packed-refs.lock &&"
+	   "ln -s incoming-a-b-XYZ123 ../shallow.lock &&"
 	   "touch ../refs/heads/y.lock");
 	assert_int_equal(receive_pack_sweep("r.git", is_dead, dead, &e), 0);
 	assert_false(exists("r.git/objects/incoming-a-b-XYZ123"));

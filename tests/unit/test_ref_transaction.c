@@ -299,6 +299,13 @@ static void abort_leaves_no_trace(void **state)
 	ref_transaction_abort(NULL);
 }
 
+static bool is_work(void *arg, const char *owner, int64_t made_at)
+{
+	assert_null(arg);
+	assert_true(made_at > 0);
+	return !strcmp(owner, "work");
+}
+
 static void sweeps_the_locks_of_the_dead_only(void **state)
 {
 	const struct ref_place place = { ".", OID_SHA1, "work" };
@@ -312,11 +319,13 @@ static void sweeps_the_locks_of_the_dead_only(void **state)
 	t = ref_transaction_begin_at(&place, b.changes, b.n, false, &e);
 	assert_non_null(t);
 	put("refs/heads/other.lock", "");
-	assert_int_equal(ref_locks_sweep(".", "work", &e), 0);
+	sh("ln -s elsewhere refs/heads/living.lock");
+	assert_int_equal(ref_locks_sweep(".", is_work, NULL, &e), 0);
 	assert_false(exists("refs/heads/a/b.lock"));
+	assert_true(exists("refs/heads/living.lock"));
 	assert_true(exists("refs/heads/other.lock"));
 	ref_transaction_abort(t);
-	sh("rm refs/heads/other.lock && rm -r work");
+	sh("rm refs/heads/other.lock refs/heads/living.lock && rm -r work");
 	assert_clean();
 }
 
