@@ -73,8 +73,8 @@ static int fail(const struct fault_call *call, int number)
 	return -1;
 }
 
-/* A call that is made whole or not at all. */
-#define CALL(p, kind, target, ...)                                    \
+/* A call that is made whole or not at all; `note` is for the log. */
+#define CALL(p, kind, target, note, ...)                              \
 	do {                                                          \
 		struct fault_call call_ = { kind, (p).path, target }; \
 		int number_ = 0;                                      \
@@ -86,7 +86,7 @@ static int fail(const struct fault_call *call, int number)
 		if (number_)                                          \
 			return fail(&call_, number_);                 \
 		result_ = syscall(__VA_ARGS__);                       \
-		fault_leave(&call_, result_ >= 0, NULL, 0, 0);        \
+		fault_leave(&call_, result_ >= 0, NULL, 0, note);     \
 		return (int)result_;                                  \
 	} while (0)
 
@@ -102,7 +102,7 @@ static int open_at(int at, const char *path, int flags, mode_t mode)
 		p = place_of(at, path);
 	if (p.is_ours && !(flags & O_TRUNC) && !lstat(p.path, &st))
 		p.is_ours = false; /* O_CREAT of what is there does nothing */
-	CALL(p, OP_CREATE, NULL, SYS_openat, at, path, flags, mode);
+	CALL(p, OP_CREATE, NULL, 0, SYS_openat, at, path, flags, mode);
 }
 
 #define MODE_OF(flags, mode)                   \
@@ -401,21 +401,22 @@ SHOWN int fsync(int fd)
 {
 	struct place p = place_of_fd(fd);
 
-	CALL(p, OP_SYNC, NULL, SYS_fsync, fd);
+	CALL(p, OP_SYNC, NULL, 0, SYS_fsync, fd);
 }
 
 SHOWN int fdatasync(int fd)
 {
 	struct place p = place_of_fd(fd);
 
-	CALL(p, OP_SYNC, NULL, SYS_fdatasync, fd);
+	CALL(p, OP_SYNC, NULL, 0, SYS_fdatasync, fd);
 }
 
 SHOWN int sync_file_range(int fd, off64_t offset, off64_t n, unsigned flags)
 {
 	struct place p = place_of_fd(fd);
 
-	CALL(p, OP_WRITEBACK, NULL, SYS_sync_file_range, fd, offset, n, flags);
+	CALL(p, OP_WRITEBACK, NULL, 0, SYS_sync_file_range, fd, offset, n,
+	     flags);
 }
 
 SHOWN int syncfs(int fd)
@@ -431,7 +432,8 @@ static int rename_at(int at, const char *path, int to_at, const char *to,
 {
 	struct place p = place_of(at, path), q = place_of(to_at, to);
 
-	CALL(p, OP_RENAME, q.path, SYS_renameat2, at, path, to_at, to, flags);
+	CALL(p, OP_RENAME, q.path, flags, SYS_renameat2, at, path, to_at, to,
+	     flags);
 }
 
 SHOWN int rename(const char *path, const char *to)
@@ -454,7 +456,7 @@ SHOWN int linkat(int at, const char *path, int to_at, const char *to, int flags)
 {
 	struct place p = place_of(at, path), q = place_of(to_at, to);
 
-	CALL(p, OP_LINK, q.path, SYS_linkat, at, path, to_at, to, flags);
+	CALL(p, OP_LINK, q.path, 0, SYS_linkat, at, path, to_at, to, flags);
 }
 
 SHOWN int link(const char *path, const char *to)
@@ -472,8 +474,8 @@ SHOWN int unlinkat(int at, const char *path, int flags)
 		p.is_ours = false;
 	else if (p.is_ours && !!(flags & AT_REMOVEDIR) != S_ISDIR(st.st_mode))
 		p.is_ours = false;
-	CALL(p, flags & AT_REMOVEDIR ? OP_RMDIR : OP_UNLINK, NULL, SYS_unlinkat,
-	     at, path, flags);
+	CALL(p, flags & AT_REMOVEDIR ? OP_RMDIR : OP_UNLINK, NULL, 0,
+	     SYS_unlinkat, at, path, flags);
 }
 
 SHOWN int unlink(const char *path)
@@ -501,7 +503,7 @@ SHOWN int mkdirat(int at, const char *path, mode_t mode)
 
 	if (p.is_ours && !lstat(p.path, &st))
 		p.is_ours = false;
-	CALL(p, OP_MKDIR, NULL, SYS_mkdirat, at, path, mode);
+	CALL(p, OP_MKDIR, NULL, 0, SYS_mkdirat, at, path, mode);
 }
 
 SHOWN int mkdir(const char *path, mode_t mode)
@@ -511,9 +513,9 @@ SHOWN int mkdir(const char *path, mode_t mode)
 
 SHOWN int symlinkat(const char *target, int at, const char *path)
 {
-	if (place_of(at, path).is_ours)
-		abort();
-	return (int)syscall(SYS_symlinkat, target, at, path);
+	struct place p = place_of(at, path);
+
+	CALL(p, OP_SYMLINK, target, 0, SYS_symlinkat, target, at, path);
 }
 
 SHOWN int symlink(const char *target, const char *path)
@@ -525,12 +527,12 @@ SHOWN int chmod(const char *path, mode_t mode)
 {
 	struct place p = place_of(AT_FDCWD, path);
 
-	CALL(p, OP_MODE, NULL, SYS_fchmodat, AT_FDCWD, path, mode);
+	CALL(p, OP_MODE, NULL, 0, SYS_fchmodat, AT_FDCWD, path, mode);
 }
 
 SHOWN int fchmod(int fd, mode_t mode)
 {
 	struct place p = place_of_fd(fd);
 
-	CALL(p, OP_MODE, NULL, SYS_fchmod, fd, mode);
+	CALL(p, OP_MODE, NULL, 0, SYS_fchmod, fd, mode);
 }

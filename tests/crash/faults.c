@@ -29,13 +29,13 @@ static char root[FAULT_PATH_MAX];
 static int log_fd = -1;
 static uint32_t point; /* of the call that is under way; guarded by `order` */
 
-/* What precedes two paths and the bytes of a write in the log. */
+/* What precedes two paths and the bytes of a write in the log. The offset of a
+ * rename is its flags. */
 struct record {
 	uint32_t op;
 	uint32_t path_len;
 	uint32_t to_len;
 	uint32_t data_len;
-	uint64_t inode; /* of a file that is written, cut or synced */
 	int64_t offset;
 };
 
@@ -92,7 +92,7 @@ static _Noreturn void die(void)
 static bool needs_room(enum fault_op op)
 {
 	return op == OP_CREATE || op == OP_WRITE || op == OP_SYNC ||
-	       op == OP_LINK || op == OP_MKDIR;
+	       op == OP_LINK || op == OP_MKDIR || op == OP_SYMLINK;
 }
 
 static bool is_hit(enum fault_op op)
@@ -142,13 +142,6 @@ int fault_enter(const struct fault_call *call, size_t n, size_t *n_out)
 
 /* -- the log -------------------------------------------------------------- */
 
-static uint64_t inode_of(const char *path)
-{
-	struct stat st;
-
-	return lstat(path, &st) < 0 ? 0 : st.st_ino;
-}
-
 static void log_call(const struct fault_call *call, const void *data, size_t n,
 		     off_t offset)
 {
@@ -157,7 +150,6 @@ static void log_call(const struct fault_call *call, const void *data, size_t n,
 		.path_len = (uint32_t)strlen(call->path),
 		.to_len = call->to ? (uint32_t)strlen(call->to) : 0,
 		.data_len = data ? (uint32_t)n : 0,
-		.inode = inode_of(call->to ? call->to : call->path),
 		.offset = offset,
 	};
 	union {

@@ -35,6 +35,7 @@ enum fault_op {
 	OP_RMDIR,
 	OP_MODE,
 	OP_WRITEBACK, /* sync_file_range(): promises nothing */
+	OP_SYMLINK,   /* its target stands in place of a second path */
 };
 
 #define FAULT_PATH_MAX 1024

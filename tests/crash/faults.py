@@ -16,12 +16,12 @@ KINDS = {
 }
 OPS = {
     1: "create", 2: "write", 3: "truncate", 4: "sync", 5: "rename", 6: "link",
-    7: "unlink", 8: "mkdir", 9: "rmdir", 10: "mode", 11: "writeback",
+    7: "unlink", 8: "mkdir", 9: "rmdir", 10: "mode", 11: "writeback", 12: "symlink",
 }
 
 PATH_MAX = 1024
 CONTROL = struct.Struct("<8I")
-RECORD = struct.Struct("<4IQq")
+RECORD = struct.Struct("<4Iq")
 ARMED, POINTS, TARGET, KIND, FIRED, FIRED_OP, LOGGING, LOGGED = range(
     0, 32, 4)
 
@@ -29,7 +29,7 @@ ARMED, POINTS, TARGET, KIND, FIRED, FIRED_OP, LOGGING, LOGGED = range(
 class Record:
     """One thing that was done to the disk."""
 
-    __slots__ = ("op", "path", "to", "data", "inode", "offset")
+    __slots__ = ("op", "path", "to", "data", "offset")
 
     def __repr__(self):
         to = f" -> {self.to}" if self.to else ""
@@ -98,7 +98,7 @@ class Faults:
         data = self.log.read_bytes()
         at = 0
         while at < len(data):
-            op, n, n_to, n_data, inode, offset = RECORD.unpack_from(data, at)
+            op, n, n_to, n_data, offset = RECORD.unpack_from(data, at)
             at += RECORD.size
             r = Record()
             r.op = OPS[op]
@@ -108,6 +108,5 @@ class Faults:
             at += n_to
             r.data = data[at:at + n_data]
             at += n_data
-            r.inode = inode
             r.offset = offset
             yield r

@@ -14,6 +14,7 @@ class Push:
     repo = REPO
     atomic = False
     ends = ()
+    from_start = False  # is losing power tried while it is set up, too?
 
     def set_up(self, scene):
         """Refs that pushes begin at: some loose, some packed."""
@@ -66,6 +67,7 @@ class Push:
 
 class FastForward(Push):
     name = "push"
+    flushes = 5
 
     def commands(self, scene, refs):
         old = refs["refs/heads/main"]
@@ -77,6 +79,7 @@ class Create(Push):
     """A branch in directories that are not there yet."""
 
     name = "create"
+    flushes = 7
 
     def commands(self, scene, refs):
         commit, entries = scene.commit(refs["refs/heads/main"])
@@ -86,6 +89,7 @@ class Create(Push):
 
 class Forced(Push):
     name = "forced"
+    flushes = 5
 
     def commands(self, scene, refs):
         old = refs["refs/heads/main"]
@@ -97,6 +101,7 @@ class Several(Push):
     """An update, a creation and a deletion, each on its own."""
 
     name = "several"
+    flushes = 6
 
     def commands(self, scene, refs):
         old = refs["refs/heads/main"]
@@ -111,6 +116,7 @@ class Several(Push):
 
 class Atomic(Several):
     name = "atomic"
+    flushes = 5
     atomic = True
 
 
@@ -118,6 +124,7 @@ class Delete(Push):
     """One that is loose and packed, one that is only loose."""
 
     name = "delete"
+    flushes = 5
 
     def prepare(self, scene):
         commit, entries = scene.commit()
@@ -142,6 +149,7 @@ class Shallow(Push):
     becomes shallow there, too."""
 
     name = "shallow"
+    flushes = 7
 
     def set_up(self, scene):
         super().set_up(scene)
@@ -157,6 +165,7 @@ class Hook(Push):
     """A push that somebody must be told of."""
 
     name = "hook"
+    flushes = 7
     repo = HOOKED
 
     def commands(self, scene, refs):
@@ -167,13 +176,37 @@ class Hook(Push):
 
     def verify(self, scene):
         super().verify(scene)
-        (_, new, ref), = self.asked
-        if scene.refs(self.repo)[ref] == new:
+        _, new, ref = self.asked[0]
+        if scene.refs(self.repo).get(ref) == new:
             scene.check_heard(new)
+
+
+class First(Hook):
+    """The first push to a server that was never started before."""
+
+    name = "first"
+    flushes = 8
+    from_start = True
+
+    def set_up(self, scene):
+        pass
+
+    def commands(self, scene, refs):
+        commit, entries = scene.commit()
+        main, more = scene.commit()
+        commands = [(ZERO, commit, f"refs/heads/first-{scene.n}")]
+        if "refs/heads/main" not in refs:
+            # Of the default branch a start tells, too.
+            commands.append((ZERO, main, "refs/heads/main"))
+            entries += more
+        return commands, entries
 
 
 class Admin:
     """A verb of the CLI that makes something with a name of its own."""
+
+    repo = REPO
+    from_start = False
 
     def set_up(self, scene):
         pass
@@ -193,9 +226,7 @@ class Admin:
         self.before = self.names(scene)
         words = self.words(scene, self.made)
         scene.faults.arm(*scene.fault)
-        self.answer = scene.daemon.cli_run(*words)
-        if self.answer.returncode == 0:
-            scene.answered()
+        self.answer = scene.make(*words)
 
     def acknowledged(self):
         return self.answer.returncode == 0
@@ -224,6 +255,7 @@ class Admin:
 
 class RepoCreate(Admin):
     name = "repo-create"
+    flushes = 15
     noun = "repo"
 
     def words(self, scene, name):
@@ -243,6 +275,7 @@ class RepoCreate(Admin):
 
 class KeyCreate(Admin):
     name = "key-create"
+    flushes = 2
     noun = "key"
 
     def words(self, scene, name):
@@ -263,6 +296,7 @@ class Maintain(Push):
     deleted waits, or goes."""
 
     name = "maintain"
+    flushes = 12
 
     def set_up(self, scene):
         super().set_up(scene)
@@ -284,8 +318,6 @@ class Maintain(Push):
         self.before = scene.refs(self.repo)
         scene.faults.arm(*scene.fault)
         self.answer = scene.daemon.cli_run("repo", "maintain", self.repo)
-        if self.answer.returncode == 0:
-            scene.answered()
 
     def acknowledged(self):
         return self.answer.returncode == 0
@@ -295,5 +327,5 @@ class Maintain(Push):
         require(scene.refs(self.repo) == self.before, "refs changed")
 
 
-ALL = [FastForward, Create, Forced, Several, Atomic, Delete, Shallow, Hook,
-       Maintain, RepoCreate, KeyCreate]
+ALL = [First, FastForward, Create, Forced, Several, Atomic, Delete, Shallow,
+       Hook, Maintain, RepoCreate, KeyCreate]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A daemon with faults in it, one client, and what must hold afterwards."""
 
+import collections
 import logging
 import pathlib
 import re
@@ -12,7 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
 import paramiko  # noqa: E402
 
-from daemon import (BUILD, CliError, Daemon, Receiver, make_key,  # noqa: E402
+from daemon import (BUILD, Daemon, Receiver, make_key,  # noqa: E402
                     wait_for)
 from faults import Faults  # noqa: E402
 from wire import (ZERO, execute, hear, login, pack, pkt,  # noqa: E402
@@ -58,6 +59,11 @@ def refs_of(directory):
     return dict(line.split(" ") for line in lines.splitlines())
 
 
+Pushed = collections.namedtuple(
+    "Pushed", "repo commands answers atomic began answered")
+Made = collections.namedtuple("Made", "kind name began answered")
+
+
 class Client:
     """Pushes, and tells what the server answered."""
 
@@ -67,6 +73,14 @@ class Client:
     def push(self, commands, entries, atomic=False, repo=REPO, ends=()):
         """{ref: "ok" or why not, or None where no answer came}. `ends`: where
         the history of a shallow client ends."""
+        began = self.scene.faults.logged
+        self.scene.answered_at = None
+        answers = self._try(commands, entries, atomic, repo, ends)
+        self.scene.pushes.append(Pushed(repo, commands, answers, atomic, began,
+                                        self.scene.answered_at))
+        return answers
+
+    def _try(self, commands, entries, atomic, repo, ends):
         answers = {ref: None for _, _, ref in commands}
         try:
             transport = login(self.scene.daemon, self.scene.key)
@@ -130,32 +144,36 @@ class Scene:
         self.key = make_key(self.directory / "key")
         self.fault = ("none", 0)  # what the next play is armed with
         self.n = 0
+        # What happened, by the number of log records before and after it.
+        self.pushes = []
+        self.made = []
         self.answered_at = None
         self.daemon.start()
         for repo in (REPO, HOOKED):
-            self.daemon.cli("repo", "create", repo)
-        self.daemon.cli("key", "create", "owner", "--public-key",
-                        self.key.with_name("key.pub"), "--write", "*")
-        self.daemon.cli("hook", "create", "receiver", "--repo", HOOKED,
-                        "--url", self.receiver.url(), "--no-secret",
-                        "--type", "generic")
+            self.make("repo", "create", repo)
+        self.make("key", "create", "owner", "--public-key",
+                  self.key.with_name("key.pub"), "--write", "*")
+        self.make("hook", "create", "receiver", "--repo", HOOKED, "--url",
+                  self.receiver.url(), "--no-secret", "--type", "generic")
 
     def close(self):
         self.faults.disarm()
         self.daemon.stop()
         self.receiver.close()
 
+    def make(self, kind, verb, name, *words):
+        """A verb of the CLI; what it answered."""
+        began = self.faults.logged
+        result = self.daemon.cli_run(kind, verb, name, *words)
+        done = self.faults.logged if result.returncode == 0 else None
+        self.made.append(Made(kind, name, began, done))
+        return result
+
     # -- life -----------------------------------------------------------------
 
     def answered(self):
         """The client has its answer: what is in the log by now made it."""
         self.answered_at = self.faults.logged
-
-    def is_dead(self):
-        """Was it killed? Its end may be a moment away yet."""
-        if self.faults.fired is None:
-            return self.daemon.process.poll() is not None
-        return True
 
     def restart(self):
         self.daemon.stop()
