@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A base and a delta, split where the first two bytes say. */
-#include "base/err.h"
+#include "fuzz.h"
+
 #include "git/delta.h"
 
-#include <stdlib.h>
-
 #define RESULT_MAX ((uint64_t)1 << 20)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

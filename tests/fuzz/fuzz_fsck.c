@@ -3,12 +3,9 @@
  * One object, of the type that the first byte says; or .gitmodules, or
  * .gitattributes. What passes must also be readable by our own readers.
  */
-#include "base/err.h"
+#include "fuzz.h"
+
 #include "git/fsck_checks.h"
-
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void must_parse(enum object_type type, struct span data)
 {

@@ -3,18 +3,13 @@
  * A whole pack, in pieces as long as the first byte says. The trailer is made
  * right, since nothing behind it would be reached otherwise.
  */
-#include "base/cleanup.h"
+#include "fuzz.h"
+
 #include "base/digest.h"
-#include "base/err.h"
-#include "base/files.h"
 #include "git/fsck.h"
 #include "git/pack_ingest.h"
 
-#include <stdlib.h>
-
 #define PACK_MIN 12
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct feed {
 	struct span rest;
@@ -37,29 +32,12 @@ static ssize_t feed_read(void *arg, void *data, size_t n, struct err *e)
 	return (ssize_t)n;
 }
 
-/* A directory for the life of the process, on a memory file system if there
- * is one. */
-static const char *quarantine(void)
-{
-	static char dir[] = "/dev/shm/headwater-fuzz-XXXXXX";
-	static char other[] = "/tmp/headwater-fuzz-XXXXXX";
-	static const char *made;
-
-	if (!made)
-		made = mkdtemp(dir);
-	if (!made)
-		made = mkdtemp(other);
-	if (!made)
-		abort();
-	return made;
-}
-
 static void ingest(struct feed *feed)
 {
 	struct err e;
 	struct fsck *f = fsck_new(OID_SHA1, NULL, "/", true, &e);
 	struct pack_ingest_options options = {
-		.quarantine_dir = quarantine(),
+		.quarantine_dir = fuzz_dir(),
 		.limits = { .object_bytes = 1 << 20,
 			    .inflated_bytes = 8 << 20,
 			    .memory = 1 << 20 },
