@@ -19,7 +19,6 @@
 #include "base/err.h"
 
 #include <libssh/server.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 /* A packet without an answer: libssh drops bad signatures and blobs it cannot
@@ -68,14 +67,8 @@ static void note_unknown(struct sshd_session *s, struct public_key *key)
 	s->unknown[s->n_unknown++] = *key;
 }
 
-/* From here on the client may ask why: clients with many keys try them all
- * before that, and those without a person behind them never do. */
 static int deny(struct sshd_session *s)
 {
-	if (!s->is_explained)
-		ssh_set_auth_methods(s->ssh,
-				     SSH_AUTH_METHOD_PUBLICKEY |
-					     SSH_AUTH_METHOD_INTERACTIVE);
 	auth_count_refusal(s);
 	return SSH_AUTH_DENIED;
 }
@@ -123,32 +116,6 @@ int auth_publickey(struct ssh_session_struct *ssh, const char *user,
 	if (!blob || public_key_from_blob(span_of(blob, len), &key, &e))
 		return deny(s);
 	return judge(s, &key, state);
-}
-
-bool auth_explain(struct sshd_session *s, struct ssh_message_struct *message)
-{
-	char text[600];
-
-	if (ssh_message_subtype(message) != SSH_AUTH_METHOD_INTERACTIVE)
-		return false;
-	/* Once: the refusal that follows offers keys alone. */
-	ssh_set_auth_methods(s->ssh, SSH_AUTH_METHOD_PUBLICKEY);
-	if (s->is_explained || !s->n_keys_tried)
-		return false;
-	s->is_explained = true;
-	if (s->n_unknown)
-		snprintf(text, sizeof text,
-			 "Headwater does not know your key %s. Whoever "
-			 "administers it sees it with `headwater key pending` "
-			 "and lets it in with `headwater key approve %s NAME "
-			 "--read PATTERN` (or --write).",
-			 s->unknown[0].fingerprint, s->unknown[0].fingerprint);
-	else
-		snprintf(text, sizeof text,
-			 "Headwater takes none of your keys: ed25519, ecdsa "
-			 "and rsa from 2048 bits are good.");
-	return ssh_message_auth_interactive_request(message, "", text, 0, NULL,
-						    NULL) == SSH_OK;
 }
 
 bool auth_is_ignored(struct sshd_session *s)

@@ -241,10 +241,9 @@ static int on_service(ssh_session ssh, const char *service, void *arg)
 static int on_other_message(ssh_session ssh, ssh_message message, void *arg)
 {
 	(void)ssh;
-	if (ssh_message_type(message) != SSH_REQUEST_AUTH)
-		return 1;
-	auth_count_refusal(arg);
-	return !auth_explain(arg, message);
+	if (ssh_message_type(message) == SSH_REQUEST_AUTH)
+		auth_count_refusal(arg);
+	return 1;
 }
 
 /* Without this callback libssh asks the GSSAPI library of the system,

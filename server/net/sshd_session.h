@@ -76,7 +76,6 @@ struct sshd_session {
 	int64_t auth_silent_ms;
 	unsigned n_refused; /* keys, and every other try */
 	unsigned n_keys_tried;
-	bool is_explained; /* see auth_explain() */
 	void *principal;   /* NULL before login */
 	struct public_key key;
 	struct public_key unknown[SSHD_UNKNOWN_MAX];
@@ -123,10 +122,6 @@ int auth_publickey(struct ssh_session_struct *ssh, const char *user,
 		   struct ssh_key_struct *key, char state, void *session);
 /* Any other method was refused. */
 void auth_count_refusal(struct sshd_session *s);
-/* keyboard-interactive, which is offered only after a key was refused: say how
- * to get in, and refuse. True where an answer was sent. */
-struct ssh_message_struct;
-bool auth_explain(struct sshd_session *s, struct ssh_message_struct *message);
 /* True where the client's last packet got no answer for too long. */
 bool auth_is_ignored(struct sshd_session *s);
 void auth_fini(struct sshd_session *s);

@@ -72,7 +72,7 @@ def test_refuses_to_register_what_is_no_good_key(cluster, line):
 def test_refuses_a_key_that_is_not_registered(stranger):
     done = stranger.run("ls-remote", stranger.daemon.ssh_url("cluster"))
     assert done.returncode == 128
-    assert "Permission denied (publickey" in done.stderr
+    assert "Permission denied (publickey)." in done.stderr
 
 
 def test_refuses_pushes_of_readers_with_words(owner, reader):

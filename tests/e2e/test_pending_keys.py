@@ -82,27 +82,6 @@ def test_takes_a_fingerprint_in_short(cluster, stranger, keys):
     assert cluster.api("key", "show", "guest")["fingerprint"] == mine
 
 
-def test_tells_a_person_how_to_get_in(cluster, stranger, keys):
-    """After every key was refused, and not while there are more to try."""
-    for tried in ([keys("stranger")], [keys("stranger"), keys("other")]):
-        done = stranger.run(
-            "ls-remote", cluster.ssh_url("cluster"), env={
-                **stranger.environment(),
-                "GIT_SSH_COMMAND": talkative(stranger, *tried)})
-        assert done.returncode == 128
-        assert done.stderr.count("Headwater does not know your key") == 1
-        assert (f"headwater key approve {fingerprint(tried[0])} NAME"
-                in done.stderr)
-
-
-def test_says_nothing_to_who_gets_in(cluster, owner, keys):
-    git = Git(owner.directory / "many", cluster)
-    done = git.run("ls-remote", cluster.ssh_url("cluster"), env={
-        **git.environment(),
-        "GIT_SSH_COMMAND": talkative(git, keys("other"), keys("owner"))})
-    assert done.returncode == 0 and "Headwater" not in done.stderr
-
-
 def test_stays_bounded_under_a_flood_of_keys(cluster, tmp_path):
     flood = [make_key(tmp_path / f"k{i}") for i in range(24)]
     for at in range(0, len(flood), 3):
@@ -115,9 +94,8 @@ def test_stays_bounded_under_a_flood_of_keys(cluster, tmp_path):
             except paramiko.AuthenticationException:
                 pass
         transport.close()
-    wait_for(lambda: fingerprint(flood[-1]) in pending(cluster), "the last")
-    assert len(pending(cluster)) == 16
-    cluster.stop()
+    wait_for(lambda: len(pending(cluster)) == 16, "as many as there may be")
+    cluster.stop()  # all that came are in by then
     assert len((cluster.data / "pending-keys").read_text().splitlines()) == 16
 
 

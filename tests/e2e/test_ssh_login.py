@@ -51,9 +51,14 @@ OTHER_METHODS = [
     (b"", b""), (b"\xff\0" * 999, b"")]
 
 
-def test_offers_keys_only(door):
+@pytest.mark.parametrize("with_key", [False, True])
+def test_offers_keys_only(door, keys, with_key):
+    """Also to whom a key was refused."""
     for method, rest in OTHER_METHODS:
         with connect(door) as client:
+            if with_key:
+                blob = public_blob(keys("stranger"))
+                assert client.probe(blob) == AUTH_FAILURE
             client.send(AUTH_REQUEST, ssh_string(b"git"),
                         ssh_string(b"ssh-connection"), ssh_string(method), rest)
             answer = client.receive()
