@@ -2,6 +2,7 @@
 /* headwaterd: from argv to an exit status. */
 #include "app/serve.h"
 #include "app/stdio_service.h"
+#include "app/tune_malloc.h"
 
 #include "base/attr.h"
 
@@ -52,6 +53,8 @@ int main(int argc, char **argv)
 	}
 	if (argc > 1 && !strcmp(argv[1], "--print-config"))
 		return print_config_run();
+	if (argc < 2 || argv[1][0] == '-' || !strcmp(argv[1], "serve"))
+		tune_malloc(argv);
 	for (size_t i = 0; argc > 1 && i < ARRAY_SIZE(commands); i++)
 		if (!strcmp(argv[1], commands[i].name))
 			return commands[i].run(argc - 2, argv + 2);

@@ -44,3 +44,12 @@ struct workers *workers_free(struct workers *w);
 int thread_start(const char *name, size_t stack_bytes, bool is_detached,
 		 void *(*run)(void *), void *arg, void *thread_out,
 		 struct err *e) MUST_CHECK;
+
+/*
+ * For a thread that waits while many like it do: give back the stack that it
+ * does not stand on, and with thread_rest() what libcrypto keeps for the
+ * thread, too. Both only cost time: a few microseconds, and ten to make
+ * libcrypto's part anew.
+ */
+void thread_rest_stack(void);
+void thread_rest(void);

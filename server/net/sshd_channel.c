@@ -328,6 +328,15 @@ static void report(struct sshd_channel *c, const char *service,
 		 s->ended_for, NULL);
 }
 
+/* With room for the path that is in the command, and not for the longest: it
+ * is held as long as the command runs. */
+static struct ssh_command *command_new(const struct sshd_channel *c)
+{
+	size_t n = c->command ? strlen(c->command) : 0;
+
+	return calloc(1, offsetof(struct ssh_command, path) + n + 1);
+}
+
 static void run(struct sshd_channel *c)
 {
 	CLEANUP(freep) struct ssh_command *command = NULL;
@@ -335,8 +344,7 @@ static void run(struct sshd_channel *c)
 	int64_t began = clock_ms();
 	int status;
 
-	/* 4 KB: not for a small stack below upload-pack. */
-	command = calloc(1, sizeof(*command));
+	command = command_new(c);
 	if (!command) {
 		session_end(c->session, "out of memory");
 		return;

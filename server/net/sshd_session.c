@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/workers.h"
 #include "net/sshd_hostkey.h"
 #include "net/sshd_registry.h"
 
@@ -20,9 +21,7 @@
 #include <libssh/server.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <pthread.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -55,6 +54,7 @@
 #define MAX_UNANSWERED 3   /* keepalives; then the peer is gone */
 #define LOGIN_PACKETS  500 /* a login takes ten and a probe two */
 #define GOODBYE_MS     500 /* to hand the reason of an end to the kernel */
+#define PAUSE_MS       200 /* silence that is no round trip: worth resting */
 
 struct sshd_traffic {
 	struct ssh_counter_struct socket;
@@ -220,6 +220,24 @@ bool session_turn(struct sshd_session *s, int ms)
 	return check_peer(s, clock_ms());
 }
 
+bool session_wait(struct sshd_session *s, int ms)
+{
+	uint64_t heard = session_traffic(s).socket_in;
+	int64_t since = clock_ms();
+
+	if (ms <= PAUSE_MS || s->rested_bytes == heard)
+		return session_turn(s, ms);
+	if (!session_turn(s, PAUSE_MS))
+		return false;
+	/* A turn may also end for what it could send. */
+	if (session_traffic(s).socket_in == heard &&
+	    clock_ms() - since >= PAUSE_MS) {
+		s->rested_bytes = heard;
+		thread_rest();
+	}
+	return true;
+}
+
 /* -- callbacks --------------------------------------------------------------
  */
 
@@ -298,28 +316,6 @@ static bool begin(struct sshd_session *s)
 	return true;
 }
 
-/*
- * Give back the stack below this frame: a handshake's arithmetic and a
- * command's work dirty 20 KB more of it than a connection needs that waits.
- */
-static void release_stack(void)
-{
-	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
-	pthread_attr_t attr;
-	void *bottom;
-	size_t size;
-
-	if (pthread_getattr_np(pthread_self(), &attr))
-		return;
-	/* One page stays, for this frame and the call below it. */
-	here = (here & ~(page - 1)) - page;
-	if (!pthread_attr_getstack(&attr, &bottom, &size) &&
-	    here > (uintptr_t)bottom)
-		(void)madvise(bottom, here - (uintptr_t)bottom, MADV_DONTNEED);
-	pthread_attr_destroy(&attr);
-}
-
 static bool log_in(struct sshd_session *s)
 {
 	s->end_ms = s->accepted_ms + s->limits.login_ms;
@@ -347,14 +343,14 @@ static void serve_commands(struct sshd_session *s)
 	int64_t idle_since = clock_ms();
 	int64_t left;
 
-	release_stack();
+	thread_rest();
 	for (;;) {
 		/* While one runs, the next may be asked for: no wait between
 		 * them, for nothing would end it. */
 		while (channel_run_next(s)) {
 			channel_reap(s);
 			idle_since = clock_ms();
-			release_stack();
+			thread_rest_stack();
 		}
 		channel_reap(s);
 		left = idle_since + s->limits.idle_ms - clock_ms();
@@ -362,7 +358,7 @@ static void serve_commands(struct sshd_session *s)
 			session_end(s, "idle");
 			return;
 		}
-		if (!session_turn(s, (int)left))
+		if (!session_wait(s, (int)left))
 			return;
 	}
 }

@@ -68,6 +68,7 @@ struct sshd_session {
 	int64_t end_ms;	       /* absolute: login, later the whole session */
 	int64_t heard_ms;      /* when the last bytes came */
 	uint64_t heard_bytes;
+	uint64_t rested_bytes; /* heard when the thread last rested */
 	unsigned n_unanswered; /* keepalives */
 
 	char user[SSHD_USER_MAX + 1]; /* the last one given */
@@ -102,6 +103,9 @@ void session_serve(struct sshd_session *s);
 
 /* Serve the client for at most `ms`: false once the connection is over. */
 bool session_turn(struct sshd_session *s, int ms) MUST_CHECK;
+/* The same for who waits for the client's next word, which may take for ever:
+ * where it pauses, returns early once and has the thread rest. */
+bool session_wait(struct sshd_session *s, int ms) MUST_CHECK;
 /* Set the reason, unless there is one. Returns false. */
 bool session_end(struct sshd_session *s, const char *reason);
 

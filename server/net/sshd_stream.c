@@ -121,7 +121,7 @@ static ssize_t stream_read_channel(struct stream *s, void *data, size_t n,
 		c->into = data;
 		c->into_len = n;
 		c->got = 0;
-		is_over = !session_turn(c->session, ms);
+		is_over = !session_wait(c->session, ms);
 		c->into = NULL;
 		c->into_len = 0;
 		n = c->got ? c->got : n;

@@ -136,3 +136,14 @@ def test_leaves_clients_that_never_read_behind(large, keys, tmp_path):
     assert daemon.process.wait(PATIENCE) == 0
     assert time.monotonic() - begun < AT_ONCE
     web.close()
+
+
+@pytest.mark.parametrize("given", [None, "glibc.malloc.check=0"])
+def test_sets_the_allocator_unless_the_operator_did(make_daemon, monkeypatch,
+                                                    given):
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    daemon = make_daemon(env={"GLIBC_TUNABLES": given} if given else None)
+    with open(f"/proc/{daemon.process.pid}/environ", "rb") as environ:
+        variables = environ.read().decode().split("\0")
+    expected = given or "glibc.malloc.tcache_max=128"
+    assert f"GLIBC_TUNABLES={expected}" in variables

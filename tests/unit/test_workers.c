@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/err.h"
 #include "base/workers.h"
 
@@ -9,7 +10,9 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <time.h>
+#include <unistd.h>
 
 #define STACK ((size_t)64 << 10)
 
@@ -281,6 +284,67 @@ static void starts_a_detached_thread(void **state)
 	pass_gate(&g);
 }
 
+#define DEEP ((size_t)24 << 10)
+
+/* Dirty the stack far below the caller, and say where. */
+static __attribute__((noinline)) uintptr_t dirty_stack(void)
+{
+	volatile unsigned char deep[DEEP];
+
+	for (size_t i = 0; i < sizeof deep; i++)
+		deep[i] = 0x5a;
+	return (uintptr_t)&deep[DEEP / 8];
+}
+
+/* What lies there, for which no pointer may be followed. */
+static unsigned char peek(uintptr_t address)
+{
+	unsigned char byte = 0xff;
+	struct iovec mine = { &byte, 1 }, there = { (void *)address, 1 };
+
+	assert_int_equal(process_vm_readv(getpid(), &mine, 1, &there, 1, 0), 1);
+	return byte;
+}
+
+struct rest {
+	unsigned char before[16], after[16];
+	int kept;
+	unsigned char dirty, rested;
+};
+
+static void *have_a_rest(void *arg)
+{
+	struct rest *r = arg;
+	volatile int kept = 7;
+	uintptr_t at;
+
+	random_bytes(r->before, sizeof r->before);
+	at = dirty_stack();
+	r->dirty = peek(at);
+	thread_rest();
+	r->rested = peek(at);
+	random_bytes(r->after, sizeof r->after);
+	r->kept = kept;
+	return NULL;
+}
+
+static void gives_back_what_a_waiting_thread_does_not_need(void **state)
+{
+	struct rest r = { .kept = 0 };
+	pthread_t thread;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(thread_start("test", STACK, false, have_a_rest, &r,
+				      &thread, &e),
+			 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(r.dirty, 0x5a);
+	assert_int_equal(r.rested, 0);
+	assert_int_equal(r.kept, 7);
+	assert_memory_not_equal(r.before, r.after, sizeof r.before);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -294,6 +358,8 @@ int main(void)
 		cmocka_unit_test(refuses_work_while_it_is_closing),
 		cmocka_unit_test(names_a_thread_and_keeps_signals_from_it),
 		cmocka_unit_test(starts_a_detached_thread),
+		cmocka_unit_test(
+			gives_back_what_a_waiting_thread_does_not_need),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
