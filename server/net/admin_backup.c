@@ -6,7 +6,6 @@
 #include "base/stream.h"
 #include "net/admin_handlers.h"
 #include "store/backup.h"
-#include "store/state_store.h"
 
 #include <stdlib.h>
 
@@ -14,6 +13,7 @@ static struct backup_place place_of(const struct admin_context *x)
 {
 	return (struct backup_place){ .data_dir = x->data_dir,
 				      .repos = x->repos,
+				      .states = x->states,
 				      .quarantine_id = x->daemon_id };
 }
 
@@ -49,24 +49,10 @@ void admin_backup(const struct admin_call *c, struct http_response *out)
 	http_response_produced(out, 200, "application/x-tar", produce, free, p);
 }
 
-/* The new state comes into force here, not at the next look at the files. */
-static void take(const struct admin_context *x)
-{
-	CLEANUP(mistakes_fini) struct mistakes m = MISTAKES_INIT;
-
-	if (state_store_reload(x->states, &m) < 0)
-		for (size_t i = 0; i < m.n; i++)
-			log_error("config.mistake", "mistake", m.items[i],
-				  NULL);
-	if (x->changed)
-		x->changed(x->arg);
-}
-
 void admin_restore(const struct admin_call *c, struct http_response *out)
 {
 	const struct admin_context *x = c->context;
 	struct backup_place place = place_of(x);
-	CLEANUP(state_putp) struct state *now = state_store_get(x->states);
 	struct backup_counts n;
 	struct stream_mem memory;
 	struct stream_fd file;
@@ -79,11 +65,12 @@ void admin_restore(const struct admin_call *c, struct http_response *out)
 		stream_mem_init(&memory, c->request->body, NULL);
 		in = &memory.base;
 	}
-	if (backup_restore(&place, now, in, &n, &e) < 0) {
+	if (backup_restore(&place, in, &n, &e) < 0) {
 		admin_refuse(out, &e, "restore", NULL);
 		return;
 	}
-	take(x);
+	if (x->changed)
+		x->changed(x->arg);
 	admin_answer(out, 200,
 		     json_pack("{s:I, s:I, s:I, s:b}", "repos",
 			       (json_int_t)n.n_repos, "refs",

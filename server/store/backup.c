@@ -19,6 +19,7 @@
 #include "git/repository.h"
 #include "store/backup_parts.h"
 #include "store/repo_store.h"
+#include "store/state_store.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -60,6 +61,8 @@ struct backup {
 	struct stream *out;
 	int64_t time; /* seconds since the epoch */
 	struct buf sums;
+	size_t held;	    /* as a restore will count it */
+	struct part *files; /* to be sent, the last one first */
 };
 
 /* -- small files ---------------------------------------------------------- */
@@ -69,6 +72,11 @@ static int add_bytes(struct backup *b, const char *name, struct span data,
 {
 	unsigned char sum[SHA256_SIZE];
 
+	b->held += part_size(name, data.len);
+	if (b->held > BACKUP_SMALL_MAX)
+		return err_set(e, ERR_LIMIT,
+			       "configuration, keys and secrets together are "
+			       "more than a restore takes");
 	sha256(data.data, data.len, sum);
 	backup_add_sum(&b->sums, sum, name);
 	return tar_file(b->out, name, data, b->time, e);
@@ -90,8 +98,26 @@ static int add_file(struct backup *b, const char *path, const char *name,
 	return rc;
 }
 
+/* Read it, to be sent later. */
+static int gather_file(struct backup *b, const char *path, const char *name,
+		       struct err *e)
+{
+	struct part *p = part_add(&b->files, name);
+
+	if (!p)
+		return err_nomem(e);
+	if (file_read(path, BACKUP_FILE_MAX, &p->data, e) == 0)
+		return 0;
+	if (e->code != ERR_NOT_FOUND)
+		return -1;
+	b->files = p->next;
+	p->next = NULL;
+	parts_free(p);
+	return 0;
+}
+
 /* Every file of DATA/`name`; names that begin with a dot are in the making. */
-static int add_directory(struct backup *b, const char *name, struct err *e)
+static int gather_directory(struct backup *b, const char *name, struct err *e)
 {
 	CLEANUP(freep) char *path = path_join(b->place->data_dir, name);
 	struct dirent **entries = NULL;
@@ -107,12 +133,48 @@ static int add_directory(struct backup *b, const char *name, struct err *e)
 		CLEANUP(freep) char *to = path_join(name, entries[i]->d_name);
 
 		if (rc == 0 && entries[i]->d_name[0] != '.')
-			rc = file && to ? add_file(b, file, to, true, e)
+			rc = file && to ? gather_file(b, file, to, e)
 					: err_nomem(e);
 		free(entries[i]);
 	}
 	free(entries);
 	return rc;
+}
+
+/* Secrets and state.conf fit each other: none changes while they are read,
+ * and none has to wait for whoever takes the backup. */
+static int gather(struct backup *b, struct err *e)
+{
+	CLEANUP(freep) char *state = path_join(b->place->data_dir, BACKUP_STATE);
+	CLEANUP(closep) int lock = -1;
+
+	if (!state)
+		return err_nomem(e);
+	lock = state_store_lock(b->place->states, e);
+	if (lock < 0)
+		return -1;
+	for (size_t i = 0; backup_directories[i]; i++)
+		if (gather_directory(b, backup_directories[i], e) < 0)
+			return -1;
+	return gather_file(b, state, BACKUP_STATE, e);
+}
+
+static int add_gathered(struct backup *b, struct err *e)
+{
+	struct part *ordered = NULL;
+
+	while (b->files) {
+		struct part *p = b->files;
+
+		b->files = p->next;
+		p->next = ordered;
+		ordered = p;
+	}
+	b->files = ordered;
+	for (const struct part *p = ordered; p; p = p->next)
+		if (add_bytes(b, p->name, buf_span(&p->data), e) < 0)
+			return -1;
+	return 0;
 }
 
 /* -- repositories --------------------------------------------------------- */
@@ -186,18 +248,27 @@ static int add_repo_file(struct backup *b, const char *repo, const char *file,
 			  : err_nomem(e);
 }
 
+/* One that was deleted since the list was made. */
+static bool is_gone(const struct backup_place *p, const char *name)
+{
+	return !repo_store_exists(p->repos, name);
+}
+
 static int add_repo(struct backup *b, const char *name, struct err *e)
 {
 	CLEANUP(snapshot_putp) struct snapshot *s = NULL;
 
 	s = snapshot_of(b->place, name, e);
+	if (!s && is_gone(b->place, name))
+		return 0;
 	if (!s)
 		return err_wrap(e, "repository '%s'", name);
 	for (size_t i = 0; backup_repo_files[i]; i++)
 		if (add_repo_file(b, name, backup_repo_files[i], true, e) < 0)
 			return -1;
+	/* What has no HEAD is not restored. */
 	if (add_repo_file(b, name, "HEAD", false, e) < 0)
-		return -1;
+		return is_gone(b->place, name) ? 0 : -1;
 	return refs_count(snapshot_refs(s)) ? add_bundle(b, s, name, e) : 0;
 }
 
@@ -254,7 +325,7 @@ int backup_check(const struct backup_place *p, struct err *e)
 		CLEANUP(snapshot_putp)
 		struct snapshot *s = snapshot_of(p, repos.items[i], e);
 
-		if (!s)
+		if (!s && !is_gone(p, repos.items[i]))
 			return err_wrap(e, "repository '%s'", repos.items[i]);
 	}
 	return 0;
@@ -263,20 +334,14 @@ int backup_check(const struct backup_place *p, struct err *e)
 static int add_all(struct backup *b, struct err *e)
 {
 	CLEANUP(names_fini) struct names repos = { 0 };
-	CLEANUP(freep) char *state = path_join(b->place->data_dir, BACKUP_STATE);
 
-	if (!state)
-		return err_nomem(e);
 	if (add_bytes(b, BACKUP_HEAD, span_str(BACKUP_HEAD_TEXT), e) < 0 ||
 	    list_repos(b->place, &repos, e) < 0)
 		return -1;
 	for (size_t i = 0; i < repos.n; i++)
 		if (add_repo(b, repos.items[i], e) < 0)
 			return -1;
-	for (size_t i = 0; backup_directories[i]; i++)
-		if (add_directory(b, backup_directories[i], e) < 0)
-			return -1;
-	if (add_file(b, state, BACKUP_STATE, true, e) < 0 ||
+	if (gather(b, e) < 0 || add_gathered(b, e) < 0 ||
 	    buf_check(&b->sums, e) < 0 ||
 	    tar_file(b->out, BACKUP_SUMS, buf_span(&b->sums), b->time, e) < 0)
 		return -1;
@@ -291,6 +356,7 @@ int backup_write(const struct backup_place *p, struct stream *out,
 
 	b.time = clock_unix();
 	rc = add_all(&b, e);
+	parts_free(b.files);
 	buf_fini(&b.sums);
 	return rc;
 }

@@ -11,7 +11,8 @@
  *	state.conf			what the admin API made
  *	checksums			of all before, as sha256sum(1) checks them
  * so that everything in it can also be used by hand. Each repository is of one
- * moment. Not in it: events not yet delivered (every hook fires at a start),
+ * moment, and so is all behind them: no verb changes a secret between it and
+ * state.conf. Not in it: events not yet delivered (every hook fires at a start),
  * keys that wait for approval, objects that no ref reaches, declared files.
  * It holds private keys and secrets in the clear.
  * Threads: any.
@@ -26,12 +27,13 @@
 
 struct err;
 struct repo_store;
-struct state;
+struct state_store;
 struct stream;
 
 struct backup_place {
 	const char *data_dir;
 	struct repo_store *repos;
+	struct state_store *states;
 	const char *quarantine_id; /* for restoring, as receive_pack() has it */
 };
 
@@ -50,12 +52,14 @@ struct backup_counts {
 
 /*
  * Fill an empty data directory: one without a repository that has refs and
- * with nothing in the state but what is declared (`now`); ERR_CONFLICT
- * otherwise. Packs are indexed anew, objects and connectivity and checksums
- * checked; state.conf comes last. After any failure the repositories that were
- * made are gone or empty as they were, and nothing else was written. A running
- * daemon shows the host key from its next start on.
+ * with nothing in the state but what is declared; ERR_CONFLICT otherwise, and
+ * where another restore goes on. Packs are indexed anew, objects and
+ * connectivity and checksums checked, the state judged as a start would;
+ * state.conf comes last and is in force on return. After any failure the
+ * repositories that were made are gone or empty as they were, and nothing else
+ * was written; but where the disk fails at the very end, files of secrets/,
+ * ssh/ and logins/ may be there, which the next try replaces. A running daemon
+ * shows the host key from its next start on.
  */
-int backup_restore(const struct backup_place *p, const struct state *now,
-		   struct stream *in, struct backup_counts *out,
-		   struct err *e) MUST_CHECK;
+int backup_restore(const struct backup_place *p, struct stream *in,
+		   struct backup_counts *out, struct err *e) MUST_CHECK;

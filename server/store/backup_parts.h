@@ -5,11 +5,11 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "base/digest.h"
+#include "store/conf_file.h"
 
 struct backup_counts;
 struct backup_place;
 struct err;
-struct state;
 struct stream;
 
 #define BACKUP_HEAD	 "headwater-backup"
@@ -17,7 +17,8 @@ struct stream;
 #define BACKUP_FORMAT	 "format = 1\n" /* what the head begins with */
 #define BACKUP_SUMS	 "checksums"
 #define BACKUP_STATE	 "state.conf" /* brings the rest into force */
-#define BACKUP_FILE_MAX	 ((size_t)4 << 20)
+#define BACKUP_FILE_MAX	 CONF_FILE_MAX
+#define BACKUP_SMALL_MAX ((size_t)64 << 20) /* all small files together */
 
 /* Files of a repository that may be there, before its HEAD and its bundle. */
 static const char *const backup_repo_files[] = { "config", "shallow", NULL };
@@ -36,6 +37,7 @@ struct part {
 	struct part *next;
 	char *name;
 	struct buf data;
+	bool is_filled; /* of a repository: its refs are the backup's */
 };
 
 struct restore {
@@ -54,6 +56,8 @@ struct part *part_add(struct part **list, const char *name) MUST_CHECK;
 void parts_free(struct part *p);
 /* NULL where it did not come by. */
 const struct part *part_find(const struct part *list, const char *name);
+/* What it counts for BACKUP_SMALL_MAX: many empty files are not little. */
+size_t part_size(const char *name, uint64_t size);
 
 /* -- restore_repo.c -------------------------------------------------------- */
 
@@ -71,5 +75,5 @@ int restore_fill_repo(struct restore *r, const char *repo, struct stream *in,
 void restore_take_back(struct restore *r);
 
 /* ERR_CONFLICT where something is there that a restore would mix with. */
-int restore_check_empty(const struct backup_place *p, const struct state *now,
+int restore_check_empty(const struct backup_place *p,
 			struct err *e) MUST_CHECK;

@@ -16,11 +16,13 @@
 #include "base/stream.h"
 #include "base/tar.h"
 #include "store/backup_parts.h"
+#include "store/state_change.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define SMALL_MAX     ((size_t)32 << 20) /* all small files together */
+#include <sys/file.h>
 
 /* -- parts ---------------------------------------------------------------- */
 
@@ -60,6 +62,12 @@ const struct part *part_find(const struct part *list, const char *name)
 	while (list && strcmp(list->name, name) != 0)
 		list = list->next;
 	return list;
+}
+
+size_t part_size(const char *name, uint64_t size)
+{
+	return sizeof(struct part) + strlen(name) +
+	       (size < BACKUP_SMALL_MAX ? (size_t)size : BACKUP_SMALL_MAX);
 }
 
 /* -- reading -------------------------------------------------------------- */
@@ -128,12 +136,12 @@ static int take_file(struct restore *r, const struct tar_entry *entry,
 	struct part *p;
 	void *to;
 
-	if (entry->size > BACKUP_FILE_MAX || r->held + entry->size > SMALL_MAX)
+	r->held += part_size(entry->name, entry->size);
+	if (entry->size > BACKUP_FILE_MAX || r->held > BACKUP_SMALL_MAX)
 		return err_set(e, ERR_LIMIT, "%s is too large", entry->name);
 	p = part_add(&r->files, entry->name);
 	if (!p)
 		return err_nomem(e);
-	r->held += (size_t)entry->size;
 	if (!entry->size)
 		return 0;
 	to = buf_reserve(&p->data, (size_t)entry->size);
@@ -142,6 +150,30 @@ static int take_file(struct restore *r, const struct tar_entry *entry,
 	if (stream_read_full(in, to, (size_t)entry->size, e) < 0)
 		return -1;
 	p->data.len = (size_t)entry->size;
+	return 0;
+}
+
+/* They are as many as the files, and need not be held. */
+static int take_sums(struct restore *r, const struct tar_entry *entry,
+		     struct stream *in, struct err *e)
+{
+	struct span rest = buf_span(&r->sums), expected;
+	bool is_same = entry->size == rest.len;
+	char chunk[4096];
+
+	while (is_same && rest.len) {
+		size_t n = rest.len < sizeof chunk ? rest.len : sizeof chunk;
+
+		if (stream_read_full(in, chunk, n, e) < 0)
+			return -1;
+		is_same = span_take(&rest, n, &expected) &&
+			  !memcmp(expected.data, chunk, n);
+	}
+	if (!is_same)
+		return err_set(e, ERR_MALFORMED,
+			       "the backup is damaged: what it holds differs "
+			       "from its checksums");
+	r->has_sums = true;
 	return 0;
 }
 
@@ -176,8 +208,7 @@ static bool is_known(const char *name)
 {
 	struct span s = span_str(name);
 
-	if (!strcmp(name, BACKUP_HEAD) || !strcmp(name, BACKUP_SUMS) ||
-	    !strcmp(name, BACKUP_STATE))
+	if (!strcmp(name, BACKUP_HEAD) || !strcmp(name, BACKUP_STATE))
 		return true;
 	for (size_t i = 0; backup_directories[i]; i++)
 		if (span_skip(&s, backup_directories[i]))
@@ -201,24 +232,10 @@ static int check_head(struct restore *r, struct err *e)
 	return 0;
 }
 
-/* `seen`: the lines of all that came before. */
-static int check_sums(struct restore *r, struct span seen, struct err *e)
-{
-	const struct part *sums = part_find(r->files, BACKUP_SUMS);
-
-	if (!span_eq(buf_span(&sums->data), seen))
-		return err_set(e, ERR_MALFORMED,
-			       "the backup is damaged: what it holds differs "
-			       "from its checksums");
-	r->has_sums = true;
-	return 0;
-}
-
 static int read_small(struct restore *r, const struct tar_entry *entry,
 		      struct err *e)
 {
 	CLEANUP(freep) char *repo = restore_repo_of(entry->name, ".git/HEAD");
-	size_t seen = r->sums.len;
 
 	if (!is_known(entry->name) || part_find(r->files, entry->name))
 		return err_set(e, ERR_MALFORMED,
@@ -228,11 +245,7 @@ static int read_small(struct restore *r, const struct tar_entry *entry,
 		return -1;
 	if (repo)
 		return restore_make_repo(r, repo, e);
-	if (!strcmp(entry->name, BACKUP_HEAD))
-		return check_head(r, e);
-	if (!strcmp(entry->name, BACKUP_SUMS))
-		return check_sums(r, span_of(r->sums.data, seen), e);
-	return 0;
+	return strcmp(entry->name, BACKUP_HEAD) ? 0 : check_head(r, e);
 }
 
 static int read_all(struct restore *r, struct err *e)
@@ -251,8 +264,12 @@ static int read_all(struct restore *r, struct err *e)
 		if (!r->has_head && strcmp(entry.name, BACKUP_HEAD) != 0)
 			return err_set(e, ERR_MALFORMED, "this is no backup");
 		bundle = restore_repo_of(entry.name, ".bundle");
-		rc = bundle ? read_entry(r, &entry, take_bundle, e)
-			    : read_small(r, &entry, e);
+		if (!strcmp(entry.name, BACKUP_SUMS))
+			rc = read_entry(r, &entry, take_sums, e);
+		else if (bundle)
+			rc = read_entry(r, &entry, take_bundle, e);
+		else
+			rc = read_small(r, &entry, e);
 		if (rc < 0)
 			return -1;
 	}
@@ -290,8 +307,9 @@ static int write_directory(const struct restore *r, const char *name,
 }
 
 /* What brings everything into force comes last. */
-static int write_all(const struct restore *r, struct err *e)
+static int write_all(void *arg, struct err *e)
 {
+	const struct restore *r = arg;
 	const struct part *state = part_find(r->files, BACKUP_STATE);
 
 	for (size_t i = 0; backup_directories[i]; i++)
@@ -300,22 +318,66 @@ static int write_all(const struct restore *r, struct err *e)
 	return state ? write_file(r, state, e) : 0;
 }
 
-int backup_restore(const struct backup_place *p, const struct state *now,
-		   struct stream *in, struct backup_counts *out,
-		   struct err *e)
+/* What the state is made of: checked before any of it is written. */
+static int put_in_force(struct restore *r, struct err *e)
+{
+	const struct state_writer writer = { write_all, r };
+	struct state_file *files;
+	size_t n = 0;
+	int rc;
+
+	for (const struct part *p = r->files; p; p = p->next)
+		n++;
+	files = calloc(n + 1, sizeof *files);
+	if (!files)
+		return err_nomem(e);
+	n = 0;
+	for (const struct part *p = r->files; p; p = p->next)
+		if (!strncmp(p->name, "secrets/", 8) ||
+		    !strcmp(p->name, BACKUP_STATE))
+			files[n++] = (struct state_file){ p->name,
+							  buf_span(&p->data) };
+	rc = state_restore(r->place->states, files, n, &writer, e);
+	free(files);
+	return rc;
+}
+
+/* Two at once would take back each other's repositories. */
+static int lock_restore(const struct backup_place *p, struct err *e)
+{
+	CLEANUP(freep) char *path = path_join(p->data_dir, "run/restore.lock");
+	CLEANUP(closep) int fd = -1;
+
+	if (!path)
+		return err_nomem(e);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+		  file_mode_in(p->data_dir));
+	if (fd < 0)
+		return err_errno(e, "opening %s", path);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK
+			       ? err_set(e, ERR_CONFLICT,
+					 "another restore goes on")
+			       : err_errno(e, "locking %s", path);
+	return take_fd(&fd);
+}
+
+int backup_restore(const struct backup_place *p, struct stream *in,
+		   struct backup_counts *out, struct err *e)
 {
 	struct restore r = { .place = p, .in = in, .counts = out,
 			     .sums = BUF_INIT };
+	CLEANUP(closep) int lock = lock_restore(p, e);
 	int rc;
 
 	*out = (struct backup_counts){ 0 };
-	if (restore_check_empty(p, now, e) < 0)
+	if (lock < 0 || restore_check_empty(p, e) < 0)
 		return -1;
 	rc = read_all(&r, e);
+	if (rc == 0)
+		rc = put_in_force(&r, e);
 	if (rc < 0)
 		restore_take_back(&r);
-	else
-		rc = write_all(&r, e);
 	parts_free(r.files);
 	parts_free(r.made);
 	buf_fini(&r.sums);

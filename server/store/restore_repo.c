@@ -12,7 +12,8 @@
 #include "store/backup_parts.h"
 #include "store/names.h"
 #include "store/repo_store.h"
-#include "store/state.h"
+#include "store/state_change.h"
+#include "store/state_store.h"
 
 #include <string.h>
 
@@ -134,27 +135,13 @@ int restore_fill_repo(struct restore *r, const char *repo, struct stream *in,
 	to = repository_open(dir, e);
 	if (!to || bundle_import(to, in, &options, &result, e) < 0)
 		return -1;
+	for (struct part *p = r->made; p; p = p->next)
+		p->is_filled |= !strcmp(p->name, repo);
 	r->counts->n_refs += result.n_refs;
 	r->counts->n_objects += result.n_objects;
 	/* Of several branches with one value the bundle knows not which. */
 	return branch_of(head, branch, e) < 0 ? -1
 					      : ref_set_head(dir, branch, e);
-}
-
-void restore_take_back(struct restore *r)
-{
-	char branch[HEAD_MAX];
-	struct err ignored; /* what stays is in no state: nobody reaches it */
-	bool is_new;
-
-	for (const struct part *p = r->made; p; p = p->next) {
-		if (repo_store_delete(r->place->repos, p->name, &ignored) < 0 ||
-		    !p->data.len || branch_of(p, branch, &ignored) < 0)
-			continue;
-		(void)!repo_store_create(r->place->repos, p->name,
-					 branch + strlen("refs/heads/"),
-					 &is_new, &ignored);
-	}
 }
 
 static int has_refs(const struct backup_place *p, const char *name,
@@ -167,6 +154,32 @@ static int has_refs(const struct backup_place *p, const char *name,
 	struct snapshot *s = r ? repository_snapshot(r, e) : NULL;
 
 	return s ? refs_count(snapshot_refs(s)) > 0 : -1;
+}
+
+/* Did somebody else fill it, who was there before us? */
+static bool is_anothers(const struct restore *r, const struct part *p)
+{
+	struct err ignored;
+
+	return p->data.len && !p->is_filled &&
+	       has_refs(r->place, p->name, &ignored) > 0;
+}
+
+void restore_take_back(struct restore *r)
+{
+	char branch[HEAD_MAX];
+	struct err ignored; /* what stays is in no state: nobody reaches it */
+	bool is_new;
+
+	for (const struct part *p = r->made; p; p = p->next) {
+		if (is_anothers(r, p) ||
+		    repo_store_delete(r->place->repos, p->name, &ignored) < 0 ||
+		    !p->data.len || branch_of(p, branch, &ignored) < 0)
+			continue;
+		(void)!repo_store_create(r->place->repos, p->name,
+					 branch + strlen("refs/heads/"),
+					 &is_new, &ignored);
+	}
 }
 
 struct emptiness {
@@ -182,28 +195,18 @@ static int refuse_full(void *arg, const char *name)
 	if (rc > 0)
 		return err_set(x->e, ERR_CONFLICT,
 			       "repository '%s' has refs: a backup goes into an "
-			       "empty data directory",
-			       name);
+			       "empty data directory. If a restore that was cut "
+			       "off left it, remove repos/%s.git there",
+			       name, name);
 	return rc;
 }
 
-int restore_check_empty(const struct backup_place *p, const struct state *now,
-			struct err *e)
+int restore_check_empty(const struct backup_place *p, struct err *e)
 {
+	CLEANUP(state_putp) struct state *now = state_store_get(p->states);
 	struct emptiness x = { p, e };
 
-	for (int kind = 0; kind < STATE_KINDS; kind++) {
-		for (size_t i = 0; i < state_count(now, kind); i++) {
-			const struct state_object *o =
-				state_object_at(now, kind, i);
-
-			if (!o->is_declared)
-				return err_set(e, ERR_CONFLICT,
-					       "'%s' is in state.conf: a "
-					       "backup goes into an empty data "
-					       "directory",
-					       o->name);
-		}
-	}
+	if (state_check_empty(now, e) < 0)
+		return -1;
 	return repo_store_each(p->repos, refuse_full, &x, e);
 }

@@ -78,6 +78,30 @@ void change_result_fini(struct change_result *r);
 int state_change(struct state_store *s, const struct state_change *change,
 		 struct change_result *out, struct err *e) MUST_CHECK;
 
+/* A file below the data directory, as it will be. */
+struct state_file {
+	const char *name;
+	struct span bytes;
+};
+
+struct state_writer {
+	int (*write)(void *arg, struct err *e);
+	void *arg;
+};
+
+/* ERR_CONFLICT where `s` has something that is not declared. */
+int state_check_empty(const struct state *s, struct err *e) MUST_CHECK;
+
+/*
+ * state.conf and the files of secrets/ at once, where nothing but what is
+ * declared is there (ERR_CONFLICT): judged as they would be with `files`, then
+ * written by `writer`, with all verbs of all processes kept out, and put in
+ * force. ERR_MALFORMED where a start would refuse them, before `writer` runs.
+ */
+int state_restore(struct state_store *s, const struct state_file *files,
+		  size_t n, const struct state_writer *writer,
+		  struct err *e) MUST_CHECK;
+
 /* Remove it and its secrets. */
 int state_delete(struct state_store *s, enum state_kind kind, const char *name,
 		 struct change_result *out, struct err *e) MUST_CHECK;

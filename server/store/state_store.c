@@ -327,6 +327,13 @@ int state_store_reload(struct state_store *s, struct mistakes *m)
 	return result;
 }
 
+int state_store_lock(struct state_store *s, struct err *e)
+{
+	if (!s->options.data_dir)
+		return err_set(e, ERR_DENIED, "there is no data directory");
+	return holder_lock(s, e);
+}
+
 bool state_store_is_refused(struct state_store *s)
 {
 	bool is_refused;

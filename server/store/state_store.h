@@ -76,6 +76,10 @@ DEFINE_FREEP(state_store)
 /* The state in force; the caller puts it back. Never NULL. */
 struct state *state_store_get(struct state_store *s) MUST_CHECK;
 
+/* A descriptor: until it is closed no verb of any process changes state.conf or
+ * a secret. As holders of it others wait for it, and then give up. */
+int state_store_lock(struct state_store *s, struct err *e) MUST_CHECK;
+
 /* Read everything again. 1 where the state changed or a refusal ended, 0 where
  * it is the same, -1 where it is refused, with the mistakes in `m`. */
 int state_store_reload(struct state_store *s, struct mistakes *m) MUST_CHECK;

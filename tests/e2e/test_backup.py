@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Backups: taken while serving, restored into nothing."""
 
+import fcntl
 import hashlib
 import io
 import json
+import os
 import random
 import subprocess
 import tarfile
+from pathlib import Path
 
 import pytest
 
@@ -156,25 +159,28 @@ def damaged(whole):
         yield name, forged(whole, name)
 
 
-def forged(whole, name):
-    """The archive with one file more, and checksums that fit."""
+def archive_of(contents):
+    """An archive of (name, bytes), with checksums that fit."""
     out = io.BytesIO()
-    sums = b""
-    with tarfile.open(fileobj=io.BytesIO(whole)) as old, \
-            tarfile.open(fileobj=out, mode="w") as new:
-        for member in old.getmembers()[:-1]:
-            data = old.extractfile(member).read()
-            sums += f"{hashlib.sha256(data).hexdigest()}  ".encode() + \
-                member.name.encode() + b"\n"
-            new.addfile(member, io.BytesIO(data))
-        more = tarfile.TarInfo(name)
-        more.size = 1
-        new.addfile(more, io.BytesIO(b"x"))
-        sums += f"{hashlib.sha256(b'x').hexdigest()}  {name}\n".encode()
-        end = tarfile.TarInfo("checksums")
-        end.size = len(sums)
-        new.addfile(end, io.BytesIO(sums))
+    sums = [f"{hashlib.sha256(data).hexdigest()}  {name}\n"
+            for name, data in contents]
+    with tarfile.open(fileobj=out, mode="w") as new:
+        for name, data in [*contents, ("checksums", "".join(sums).encode())]:
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            new.addfile(entry, io.BytesIO(data))
     return out.getvalue()
+
+
+def contents_of(whole):
+    with tarfile.open(fileobj=io.BytesIO(whole)) as old:
+        return [(member.name, old.extractfile(member).read())
+                for member in old.getmembers()[:-1]]
+
+
+def forged(whole, name):
+    """The archive with one file more."""
+    return archive_of(contents_of(whole) + [(name, b"x")])
 
 
 def files(daemon):
@@ -236,3 +242,69 @@ def test_says_which_repository_cannot_be_read(full, tmp_path):
     done = git.daemon.cli_run("backup", backup)
     assert done.returncode in (1, 3) and not backup.exists()
     assert "team/app" in done.stderr + git.daemon.log()
+
+
+def test_a_state_that_would_be_refused_is_not_restored(full, make_daemon):
+    whole = cli(full[0].daemon, "backup", "-").stdout
+    broken = [(name, data + b"[repo \"x\"]\n\tnonsense = 1\n"
+               if name == "state.conf" else data)
+              for name, data in contents_of(whole)]
+    new = make_daemon("second")
+    before = files(new)
+    done = cli(new, "restore", "-", stdin=archive_of(broken))
+    assert done.returncode == 1 and b"nonsense" in done.stderr
+    assert files(new) == before
+    assert cli(new, "restore", "-", stdin=whole).returncode == 0
+
+
+def test_a_failure_at_the_end_can_be_tried_again(full, make_daemon):
+    whole = cli(full[0].daemon, "backup", "-").stdout
+    new = make_daemon("second", start=False)
+    new.cli("status", local=True)  # makes the directories
+    secret = next(name for name, _ in contents_of(whole)
+                  if name.startswith("secrets/"))
+    (new.data / secret / "in the way").mkdir(parents=True)
+    backup = new.data.parent / "backup.tar"
+    backup.write_bytes(whole)
+    assert new.cli_run("restore", backup, local=True).returncode == 1
+    assert not list((new.data / "repos").glob("**/*.git"))
+    (new.data / secret / "in the way").rmdir()
+    (new.data / secret).rmdir()
+    assert "restored 3" in new.cli("restore", backup, local=True)
+
+
+def test_more_repositories_than_checksums_of_4_mib(make_daemon, tmp_path):
+    """The list grows with the repositories, and a backup of many restores."""
+    name = "a" * 190
+    parts = [("headwater-backup", b"format = 1\n")] + [
+        (f"repos/{i:05}{name}.git/config", b"") for i in range(15500)]
+    backup = tmp_path / "backup.tar"
+    backup.write_bytes(archive_of(parts))
+    new = make_daemon("second", start=False)
+    assert "restored 0" in new.cli("restore", backup, local=True)
+
+
+def test_one_restore_at_a_time(full, make_daemon):
+    whole = cli(full[0].daemon, "backup", "-").stdout
+    new = make_daemon("second")
+    with open(new.data / "run/restore.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = cli(new, "restore", "-", stdin=whole)
+        assert done.returncode == 1 and b"another restore" in done.stderr
+    assert cli(new, "restore", "-", stdin=whole).returncode == 0
+
+
+def test_secrets_are_of_the_moment_of_the_state(full):
+    """Whoever changes them is waited for."""
+    daemon = full[0].daemon
+    path = daemon.data / "run/state.lock"
+    with open(path, "r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        backup = subprocess.Popen(
+            [str(HEADWATER), "--socket", str(daemon.socket), "backup",
+             "/dev/null"])
+        opened = Path(f"/proc/{daemon.process.pid}/fd")
+        wait_for(lambda: any(os.path.realpath(fd) == str(path.resolve())
+                             for fd in opened.iterdir()), "the lock")
+        assert backup.poll() is None
+    assert backup.wait(PATIENCE) == 0
