@@ -126,15 +126,10 @@ static int on_check(void *arg, struct push *push, const struct push_update *u,
 
 /* -- who is told ---------------------------------------------------------- */
 
-static char *default_branch_of(struct repository *r)
+static char *default_branch_of(const struct push *push)
 {
-	CLEANUP(snapshot_putp) struct snapshot *s = NULL;
-	struct err ignored;
-	const char *target = NULL;
+	const char *target = push_head(push);
 
-	s = repository_snapshot(r, &ignored);
-	if (s)
-		target = refs_head(snapshot_refs(s))->target;
 	return strdup(target && short_branch(target) ? short_branch(target)
 						     : "main");
 }
@@ -168,10 +163,9 @@ static int on_prepared(void *arg, struct push *push,
 	CLEANUP(freep) struct event *events = NULL;
 	int result = 0;
 
-	(void)push;
 	if (!p->outbox)
 		return 0;
-	p->default_branch = default_branch_of(p->repository);
+	p->default_branch = default_branch_of(push);
 	events = calloc(n ? n : 1, sizeof *events);
 	if (!events || !p->default_branch)
 		return err_nomem(e);

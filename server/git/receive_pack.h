@@ -84,6 +84,10 @@ int push_diff(struct push *p, const struct oid *old_id,
 
 const struct push_options_list *push_options(const struct push *p);
 
+/* What HEAD led to when the push began, "refs/heads/main", be it there or not;
+ * NULL where HEAD is detached. */
+const char *push_head(const struct push *p);
+
 struct receive_pack_options {
 	int version; /* 0 or 1; 2 is answered as 0 */
 	bool is_stateless;

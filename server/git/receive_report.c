@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "git/refs.h"
 #include "git/repo_config.h"
 
 #include <inttypes.h>
@@ -61,6 +62,11 @@ void push_message(struct push *p, const char *text)
 const struct push_options_list *push_options(const struct push *p)
 {
 	return &p->option_list;
+}
+
+const char *push_head(const struct push *p)
+{
+	return refs_head(p->refs)->target;
 }
 
 /* -- while it lasts ------------------------------------------------------- */
