@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -35,11 +36,16 @@
 
 char *path_join(const char *dir, const char *name)
 {
-	size_t n = strlen(dir);
-	const char *slash = n && dir[n - 1] == '/' ? "" : "/";
-	char *path;
+	size_t n = strlen(dir), n_name = strlen(name);
+	char *path = malloc(n + n_name + sizeof "/");
 
-	return asprintf(&path, "%s%s%s", dir, slash, name) < 0 ? NULL : path;
+	if (!path)
+		return NULL;
+	memcpy(path, dir, n);
+	if (!n || dir[n - 1] != '/')
+		path[n++] = '/';
+	memcpy(path + n, name, n_name + 1);
+	return path;
 }
 
 /* The directory that holds `path`, malloc'ed; NULL out of memory. */
