@@ -77,6 +77,7 @@ struct pack_ingest {
 	unsigned char trailer[OID_SHA1_SIZE];
 	char name[OID_MAX_HEX + 1];
 	struct objects *view;
+	struct pack *pack; /* in `view`, besides the repository's */
 };
 
 /* -- inflate -------------------------------------------------------------- */

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/files.h"
+#include "git/pack_file.h"
 #include "git/pack_publish.h"
 
 #include <errno.h>
@@ -86,11 +87,21 @@ static int move(const struct pack_ingest *p, const char *objects_dir,
 	return 0;
 }
 
+/* Where another pack has the name already, ours is not what is found there;
+ * whoever looks sees another file (pack_is_current()). */
+static int rename_pack(struct pack_ingest *p, const char *objects_dir,
+		       struct err *e)
+{
+	CLEANUP(freep) char *path = target_path(objects_dir, p->name, "pack");
+
+	return path ? pack_set_path(p->pack, path, e) : err_nomem(e);
+}
+
 int pack_ingest_publish(struct pack_ingest *p, const char *objects_dir,
 			struct err *e)
 {
 	CLEANUP(freep) char *dir = path_join(objects_dir, "pack");
-	bool has_rev = p->rev_path && access(p->rev_path, F_OK) == 0;
+	bool has_rev = p->rev_path != NULL;
 
 	if (!dir)
 		return err_nomem(e);
@@ -106,7 +117,9 @@ int pack_ingest_publish(struct pack_ingest *p, const char *objects_dir,
 	    (has_rev && move(p, objects_dir, "rev", &p->rev_path, e) < 0) ||
 	    move(p, objects_dir, "idx", &p->idx_path, e) < 0)
 		return -1;
-	return dir_sync(dir, e);
+	if (dir_sync(dir, e) < 0)
+		return -1;
+	return p->pack ? rename_pack(p, objects_dir, e) : 0;
 }
 
 /* -- after a crash -------------------------------------------------------- */

@@ -71,29 +71,34 @@ static int compare_files(const void *a, const void *b)
 	return strcmp(x->ref.name, y->ref.name);
 }
 
-/* What the previous reading knew of the object of this very ref. */
-static const struct loose_file *known(const struct loading *l,
-				      const struct loose_file *f)
+/* What the previous reading knew of this ref; NULL where that was nothing. */
+static const struct loose_file *known(const struct loading *l, const char *name)
 {
+	const struct loose_file key = { .ref = { .name = name } };
 	const struct loose_file *found;
 
 	if (!l->previous || !l->previous->n_files)
 		return NULL;
-	found = bsearch(f, l->previous->files, l->previous->n_files, sizeof *f,
-			compare_files);
-	if (!found || found->is_broken || !oid_eq(&found->ref.id, &f->ref.id))
-		return NULL;
-	return found;
+	found = bsearch(&key, l->previous->files, l->previous->n_files,
+			sizeof key, compare_files);
+	return found && !found->is_broken ? found : NULL;
+}
+
+/* The same file holds the same: `f` is what it was. */
+static bool is_unchanged(const struct loose_file *old,
+			 const struct loose_file *f)
+{
+	return old && !old->symref && !file_sig_racy(&old->sig) &&
+	       file_sig_eq(&old->sig, &f->sig);
 }
 
 static int id_take(struct loading *l, struct loose_file *f, struct err *e)
 {
-	const struct loose_file *old;
+	const struct loose_file *old = known(l, f->ref.name);
 	int n;
 
 	f->ref.id = l->value.id;
-	old = known(l, f);
-	if (old) {
+	if (old && oid_eq(&old->ref.id, &f->ref.id)) {
 		f->ref.peeled = old->ref.peeled;
 		return 0;
 	}
@@ -107,12 +112,18 @@ static int file_load(struct loading *l, const char *name, struct loose_file *f,
 		     struct err *e)
 {
 	CLEANUP(freep) char *path = path_join(l->git_dir, name);
+	const struct loose_file *old = known(l, name);
 	struct err ignored;
 
 	if (!path)
 		return err_nomem(e);
 	if (file_sig_take(path, true, &f->sig, e) < 0)
 		return -1;
+	if (is_unchanged(old, f)) {
+		f->ref = old->ref;
+		f->ref.name = strdup(name);
+		return f->ref.name ? 1 : err_nomem(e);
+	}
 	if (loose_ref_read(l->git_dir, name, l->kind, &l->value, e) < 0)
 		return -1;
 	if (l->value.kind == LOOSE_ABSENT)

@@ -160,6 +160,14 @@ struct pack *objects_pack(const struct objects *o, uint32_t pack)
 	return o->packs[pack];
 }
 
+bool objects_has_pack(const struct objects *o, const char *path)
+{
+	for (uint32_t i = o->n_packs; i--;)
+		if (!strcmp(pack_path(o->packs[i]), path))
+			return true;
+	return false;
+}
+
 int objects_find_packed(const struct objects *o, const struct oid *id,
 			uint32_t from, struct object_at *out)
 {

@@ -35,6 +35,8 @@ struct objects *objects_put(struct objects *o);
  * beside what is there. Takes a reference of its own to `extra`. */
 struct objects *objects_plus(struct objects *o, struct pack *extra,
 			     struct err *e) MUST_CHECK;
+/* Is the pack of this path one of them? */
+bool objects_has_pack(const struct objects *o, const char *path);
 
 /* Some of the packs of `o`, in the order of `packs` (numbers in `o`), shared;
  * loose objects and alternates as in `o`. */

@@ -67,23 +67,34 @@ static bool source_is_known(const struct objects *o, const char *dir)
 	return false;
 }
 
-static int source_add(struct objects *o, const char *dir, struct err *e)
+/* One more that was not looked at yet; NULL out of memory. */
+static struct object_source *source_new(struct objects *o, const char *dir,
+					struct err *e)
 {
 	struct object_source *list, *s;
 
 	list = reallocarray(o->sources, o->n_sources + 1, sizeof *list);
 	if (!list)
-		return err_nomem(e);
+		return err_nomem(e), NULL;
 	o->sources = list;
 	s = &list[o->n_sources++];
 	*s = (struct object_source){
 		.dir = strdup(dir),
 		.pack_dir = path_join(dir, "pack"),
 		.alternates = path_join(dir, "info/alternates"),
-		.is_missing = !is_dir(dir),
 	};
 	if (!s->dir || !s->pack_dir || !s->alternates)
-		return err_nomem(e);
+		return err_nomem(e), NULL;
+	return s;
+}
+
+static int source_add(struct objects *o, const char *dir, struct err *e)
+{
+	struct object_source *s = source_new(o, dir, e);
+
+	if (!s)
+		return -1;
+	s->is_missing = !is_dir(dir);
 	if (file_sig_take(s->pack_dir, false, &s->pack_sig, e) < 0)
 		return -1;
 	return file_sig_take(s->alternates, false, &s->alternates_sig, e);
@@ -162,10 +173,10 @@ static int sources_find(struct objects *o, const char *dir, struct err *e)
 {
 	size_t level = 0, end;
 
-	if (!is_dir(dir))
-		return err_set(e, ERR_NOT_FOUND, "%s is no directory", dir);
 	if (source_add(o, dir, e) < 0)
 		return -1;
+	if (o->sources[0].is_missing)
+		return err_set(e, ERR_NOT_FOUND, "%s is no directory", dir);
 	for (int depth = 0; depth <= ALTERNATES_DEPTH_MAX; depth++) {
 		end = o->n_sources;
 		for (; level < end; level++) {
@@ -416,11 +427,15 @@ static int sources_copy(struct objects *o, const struct objects *from,
 			struct err *e)
 {
 	for (size_t i = 0; i < from->n_sources; i++) {
-		if (source_add(o, from->sources[i].dir, e) < 0)
+		const struct object_source *s = &from->sources[i];
+		struct object_source *copy = source_new(o, s->dir, e);
+
+		if (!copy)
 			return -1;
 		/* As old as what was read, not as new as this copy. */
-		o->sources[i].pack_sig = from->sources[i].pack_sig;
-		o->sources[i].alternates_sig = from->sources[i].alternates_sig;
+		copy->pack_sig = s->pack_sig;
+		copy->alternates_sig = s->alternates_sig;
+		copy->is_missing = s->is_missing;
 	}
 	return 0;
 }

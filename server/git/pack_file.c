@@ -115,6 +115,22 @@ struct pack *pack_put(struct pack *p)
 	return NULL;
 }
 
+int pack_set_path(struct pack *p, const char *path, struct err *e)
+{
+	char *copy = strdup(path), *index = beside(path, ".idx");
+
+	if (!copy || !index) {
+		free(copy);
+		free(index);
+		return err_nomem(e);
+	}
+	free(p->path);
+	free(p->index.path);
+	p->path = copy;
+	p->index.path = index;
+	return 0;
+}
+
 const char *pack_path(const struct pack *p)
 {
 	return p->path;

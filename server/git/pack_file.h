@@ -33,6 +33,8 @@ struct pack *pack_open(const char *path, enum oid_kind kind,
 		       struct err *e) MUST_CHECK;
 struct pack *pack_get(struct pack *p);
 struct pack *pack_put(struct pack *p);
+/* Its files have this name now; only before other threads know the pack. */
+int pack_set_path(struct pack *p, const char *path, struct err *e) MUST_CHECK;
 
 const char *pack_path(const struct pack *p);
 uint32_t pack_count(const struct pack *p);

@@ -140,8 +140,11 @@ static int write_index(struct pack_ingest *p, struct err *e)
 	    pack_index_write(p->idx_path, p->kind, p->index, p->n, p->trailer,
 			     e) < 0)
 		return -1;
-	if (p->n < REV_MIN_OBJECTS)
+	if (p->n < REV_MIN_OBJECTS) {
+		free(p->rev_path);
+		p->rev_path = NULL;
 		return 0;
+	}
 	return pack_rev_write(p->rev_path, p->kind, p->index, p->n, p->trailer,
 			      e);
 }
@@ -163,19 +166,16 @@ static int judge_special_blobs(struct pack_ingest *p, struct err *e)
 
 static int make_view(struct pack_ingest *p, struct err *e)
 {
-	struct pack *pack;
-
 	if (!p->options.objects)
 		return 0;
 	if (!p->n) {
 		p->view = objects_get(p->options.objects);
 		return 0;
 	}
-	pack = pack_open(p->pack_path, p->kind, e);
-	if (!pack)
+	p->pack = pack_open(p->pack_path, p->kind, e);
+	if (!p->pack)
 		return -1;
-	p->view = objects_plus(p->options.objects, pack, e);
-	pack_put(pack);
+	p->view = objects_plus(p->options.objects, p->pack, e);
 	return p->view ? 0 : -1;
 }
 
@@ -236,6 +236,7 @@ struct pack_ingest *pack_ingest_free(struct pack_ingest *p)
 	if (!p)
 		return NULL;
 	p->view = objects_put(p->view);
+	p->pack = pack_put(p->pack);
 	drop_work(p);
 	free(p->index);
 	closep(&p->in.fd);
@@ -259,6 +260,11 @@ uint64_t pack_ingest_bytes(const struct pack_ingest *p)
 const char *pack_ingest_name(const struct pack_ingest *p)
 {
 	return p->name;
+}
+
+struct pack *pack_ingest_published(const struct pack_ingest *p)
+{
+	return p->pack_path ? NULL : p->pack;
 }
 
 struct objects *pack_ingest_objects(const struct pack_ingest *p, struct err *e)

@@ -66,6 +66,10 @@ struct objects *pack_ingest_objects(const struct pack_ingest *p,
 int pack_ingest_publish(struct pack_ingest *p, const char *objects_dir,
 			struct err *e) MUST_CHECK;
 
+/* The pack as it was published, for repository_published(); not before, and
+ * NULL where it held no object or was received without a repository. */
+struct pack *pack_ingest_published(const struct pack_ingest *p);
+
 /* After a crash: where it was between the renames of pack and index, do the
  * second. `quarantine_dir` is that of the process that died. */
 int pack_ingest_finish(const char *quarantine_dir, const char *objects_dir,

@@ -48,15 +48,25 @@ int push_quarantine_open(struct push *p, struct err *e)
 	return 0;
 }
 
-void push_quarantine_close(struct push *p)
+/* As a rule there is nothing in it but what the one ref held before. */
+static void quarantine_remove(const char *dir)
 {
+	CLEANUP(freep) char *usual = path_join(dir, REF_WORK_FIRST);
 	struct err ignored;
 
+	if (usual)
+		unlink(usual);
+	if (rmdir(dir) < 0)
+		(void)!dir_remove(dir, &ignored);
+}
+
+void push_quarantine_close(struct push *p)
+{
 	p->reader = object_reader_free(p->reader);
 	p->objects = objects_put(p->objects);
 	p->ingest = pack_ingest_free(p->ingest);
 	if (p->quarantine)
-		(void)!dir_remove(p->quarantine, &ignored);
+		quarantine_remove(p->quarantine);
 	free(TAKE(p->quarantine));
 }
 
@@ -173,13 +183,19 @@ void push_unpack(struct push *p)
 int push_publish(struct push *p, struct err *e)
 {
 	CLEANUP(freep) char *dir = NULL;
+	struct pack *pack;
 
 	if (!p->ingest || !pack_ingest_count(p->ingest))
 		return 0;
 	dir = path_join(p->git_dir, "objects");
 	if (!dir)
 		return err_nomem(e);
-	return pack_ingest_publish(p->ingest, dir, e);
+	if (pack_ingest_publish(p->ingest, dir, e) < 0)
+		return -1;
+	pack = pack_ingest_published(p->ingest);
+	if (pack)
+		repository_published(p->repository, pack);
+	return 0;
 }
 
 /* -- after a crash -------------------------------------------------------- */

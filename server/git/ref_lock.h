@@ -17,6 +17,10 @@
 
 struct err;
 
+/* What the first loose value of a transaction is called in its work directory;
+ * the others count on. */
+#define REF_WORK_FIRST "ref-0"
+
 /*
  * Create GIT_DIR/NAME.lock, waiting for its holder until `deadline_ms` (of the
  * monotonic clock). 0; -1 with ERR_CONFLICT naming a lock that is held,

@@ -15,6 +15,7 @@
 #include "base/files.h"
 #include "git/commits.h"
 #include "git/objects.h"
+#include "git/pack_file.h"
 #include "git/reach.h"
 #include "git/refs.h"
 #include "git/repo_config.h"
@@ -294,6 +295,45 @@ struct snapshot *repository_snapshot_configured(struct repository *r,
 						struct err *e)
 {
 	return snapshot_take(r, config_fresh, e);
+}
+
+/* The same with one pack more. What was seen of the disk stays as old as it
+ * was, so nobody takes this for the present. */
+static struct snapshot *snapshot_plus(const struct snapshot *old,
+				      struct pack *pack)
+{
+	struct snapshot *s = calloc(1, sizeof *s);
+	struct err ignored;
+
+	if (!s)
+		return NULL;
+	*s = *old;
+	atomic_init(&s->n_owners, 1);
+	s->objects = objects_plus(old->objects, pack, &ignored);
+	if (!s->objects) {
+		free(s);
+		return NULL;
+	}
+	refs_get(s->refs);
+	commits_get(s->commits);
+	atomic_fetch_add(s->config_owners, 1);
+	return s;
+}
+
+void repository_published(struct repository *r, struct pack *pack)
+{
+	struct snapshot *s = NULL, *old;
+
+	pthread_mutex_lock(&r->lock);
+	old = r->current;
+	if (old && !objects_has_pack(old->objects, pack_path(pack)))
+		s = snapshot_plus(old, pack);
+	if (s)
+		r->current = s;
+	else
+		old = NULL;
+	pthread_mutex_unlock(&r->lock);
+	snapshot_drop(old);
 }
 
 /* -- the repository ------------------------------------------------------- */

@@ -17,6 +17,7 @@
 struct err;
 struct graph;
 struct objects;
+struct pack;
 struct reach;
 struct refs;
 struct repo_config; /* git/repo_config.h */
@@ -49,6 +50,9 @@ struct snapshot *repository_snapshot(struct repository *r,
  * a moment ago: for who needs nothing but the configuration. */
 struct snapshot *repository_snapshot_configured(struct repository *r,
 						struct err *e) MUST_CHECK;
+/* This process has put `pack` into objects/pack. The next snapshot finds it
+ * there as any other, and need not open it again. */
+void repository_published(struct repository *r, struct pack *pack);
 struct snapshot *snapshot_get(struct snapshot *s);
 struct snapshot *snapshot_put(struct snapshot *s);
 

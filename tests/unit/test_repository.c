@@ -3,6 +3,7 @@
 
 #include "git/graph.h"
 #include "git/objects.h"
+#include "git/pack_file.h"
 #include "git/refs.h"
 #include "git/repo_config.h"
 #include "git/repository.h"
@@ -184,6 +185,48 @@ static void looks_at_the_configuration_alone_where_that_is_asked(void **state)
 	repository_put(r);
 }
 
+/* What this process has put there itself is not opened a second time, and no
+ * snapshot taken for the present because of it. */
+static void keeps_a_pack_it_was_given(void **state)
+{
+	struct repository *r = open_new("r.git");
+	CLEANUP(freep) char *path = NULL;
+	struct snapshot *s = take(r);
+	struct pack *p;
+	struct err e;
+
+	(void)state;
+	NEED_GIT();
+	snapshot_put(s);
+	sh("git init -q -b main w && git -C w commit -q --allow-empty -m one &&"
+	   " git -C w repack -adq && cp w/.git/objects/pack/* "
+	   "r.git/objects/pack");
+	path = sh_out("ls r.git/objects/pack/*.pack");
+	p = pack_open(path, OID_SHA1, &e);
+	assert_non_null(p);
+	repository_published(r, p);
+	repository_published(r, p); /* there already */
+	s = take(r);
+	assert_int_equal(objects_pack_count(snapshot_objects(s)), 1);
+	assert_ptr_equal(objects_pack(snapshot_objects(s), 0), p);
+	snapshot_put(s);
+	/* Given, and gone before anybody looked. */
+	sh("rm r.git/objects/pack/*");
+	repository_published(r, p);
+	s = take(r);
+	assert_int_equal(objects_pack_count(snapshot_objects(s)), 0);
+	snapshot_put(s);
+	/* Another file of that name is there. */
+	repository_published(r, p);
+	sh("cp w/.git/objects/pack/* r.git/objects/pack");
+	s = take(r);
+	assert_int_equal(objects_pack_count(snapshot_objects(s)), 1);
+	assert_ptr_not_equal(objects_pack(snapshot_objects(s), 0), p);
+	snapshot_put(s);
+	pack_put(p);
+	repository_put(r);
+}
+
 static void sees_what_stock_git_pushes(void **state)
 {
 	struct repository *r = open_new("r.git");
@@ -315,6 +358,7 @@ int main(void)
 		CASE(says_what_it_cannot_serve),
 		CASE(shares_a_snapshot_until_something_changes),
 		CASE(looks_at_the_configuration_alone_where_that_is_asked),
+		CASE(keeps_a_pack_it_was_given),
 		CASE(sees_what_stock_git_pushes),
 		CASE(sees_another_shallow_file),
 		CASE(serves_threads_while_refs_change),
