@@ -132,7 +132,8 @@ class Scene:
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True)
         self.config = self.directory / "headwater.conf"
-        self.config.write_text("")
+        # What runs by itself would be among the points, and under git fsck.
+        self.config.write_text("[server]\n\tmaintenance = false\n")
         self.daemon = Daemon(self.directory, config=self.config)
         self.faults = Faults(LIBRARY, self.directory / "faults",
                              self.daemon.data)
