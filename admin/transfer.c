@@ -52,16 +52,23 @@ static int fetch_to_file(struct cli *c, const char *path, const char *file)
 	return result;
 }
 
-/* Pipes and devices take it as it comes, and are never replaced. */
+/* Pipes and devices take it as it comes, and are never replaced; nor is a link
+ * to a file: what it leads to is. */
 int transfer_get(struct cli *c, const char *path, const char *file)
 {
 	CLEANUP(fclosep) FILE *out = NULL;
+	CLEANUP(freep) char *real = NULL;
 	struct stat st;
 
 	if (!strcmp(file, "-"))
 		return fetch(c, path, "standard output", stdout);
-	if (lstat(file, &st) < 0 || S_ISREG(st.st_mode))
+	if (stat(file, &st) < 0)
 		return fetch_to_file(c, path, file);
+	if (S_ISREG(st.st_mode)) {
+		real = realpath(file, NULL);
+		return real ? fetch_to_file(c, path, real)
+			    : complain("%s: %s", file, strerror(errno));
+	}
 	out = fopen(file, "we");
 	if (!out)
 		return complain("%s: %s", file, strerror(errno));

@@ -308,3 +308,18 @@ def test_secrets_are_of_the_moment_of_the_state(full):
                              for fd in opened.iterdir()), "the lock")
         assert backup.poll() is None
     assert backup.wait(PATIENCE) == 0
+
+
+def test_is_for_its_owner_alone_behind_a_link_too(full, tmp_path):
+    real = tmp_path / "real.tar"
+    link = tmp_path / "link.tar"
+    link.symlink_to(real)
+    full[0].daemon.cli("backup", link)  # leads nowhere yet
+    assert link.stat().st_mode & 0o777 == 0o600
+    link.unlink(missing_ok=True)
+    real.write_bytes(b"what was there")
+    link.symlink_to(real)
+    assert full[0].daemon.cli_run("backup", link).returncode == 0
+    assert link.is_symlink()
+    assert real.stat().st_mode & 0o777 == 0o600
+    assert tarfile.is_tarfile(real)
