@@ -246,15 +246,24 @@ void yaml_add(struct buf *out, json_t *value)
 	add_node(out, value, 0);
 }
 
+/* Some readers take more than LF for the end of a line: there, what follows
+ * would be no comment. */
 void yaml_add_comment(struct buf *out, const char *text)
 {
-	struct span rest = span_str(text), line;
+	const unsigned char *p = (const unsigned char *)text;
+	unsigned code;
 
-	while (span_word(&rest, '\n', &line)) {
+	while (*p) {
 		buf_adds(out, "# ");
-		for (size_t i = 0; i < line.len; i++)
-			buf_addc(out,
-				 line.data[i] < ' ' ? '?' : (char)line.data[i]);
+		while (*p && *p != '\n') {
+			size_t n = *p == '"' || *p == '\\'
+					   ? 0
+					   : escape_length(p, &code);
+
+			buf_addc(out, n ? '?' : (char)*p);
+			p += n ? n : 1;
+		}
 		buf_addc(out, '\n');
+		p += *p == '\n';
 	}
 }

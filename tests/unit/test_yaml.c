@@ -38,6 +38,19 @@ static void writes_blocks_in_the_order_given(void **state)
 		    "  none: null\n");
 }
 
+static void keeps_comments_on_their_lines(void **state)
+{
+	struct buf b = BUF_INIT;
+
+	(void)state;
+	yaml_add_comment(&b, "a\nb\rc\xc2\x85"
+			     "d\xe2\x80\xa8"
+			     "e\xe2\x80\xa9"
+			     "f\x7f\xef\xbb\xbf\xc3\xa4");
+	assert_string_equal(buf_str(&b), "# a\n# b?c?d?e?f??\xc3\xa4\n");
+	buf_fini(&b);
+}
+
 static void writes_lists(void **state)
 {
 	(void)state;
@@ -148,6 +161,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(writes_blocks_in_the_order_given),
 		cmocka_unit_test(writes_lists),
+		cmocka_unit_test(keeps_comments_on_their_lines),
 		cmocka_unit_test(leaves_bare_what_is_no_other_thing),
 		cmocka_unit_test(escapes_what_cannot_stand),
 		cmocka_unit_test(writes_lines_as_blocks),
