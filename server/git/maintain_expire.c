@@ -3,9 +3,10 @@
  * Which objects nothing leads to, and since when that is known.
  *
  * The time of an unreachable object is when it was first found so, and stands
- * in the cruft pack's .mtimes file; one that is in an ordinary pack, too, was
- * pushed again or has just become unreachable: its time begins now. So nothing
- * goes that was reachable less than the grace period ago, however old it is.
+ * in the cruft pack's .mtimes file; one that is loose or in an ordinary pack,
+ * too, was written again or has just become unreachable: its time begins now. So
+ * nothing goes that was reachable less than the grace period ago, however old it
+ * is.
  * Format: gitformat-pack(5), .mtimes version 1.
  */
 #include "git/maintain_state.h"
@@ -115,16 +116,25 @@ static int times_open(const struct old_pack *p, struct file_map *out,
 	return 0;
 }
 
-static void note_time(uint32_t *slot, const struct file_map *times,
-		      uint32_t pos)
+static int no_slot(const struct old_pack *p, struct err *e)
+{
+	return err_set(e, ERR_CORRUPT, "the index of %s.pack is damaged",
+		       p->stem);
+}
+
+static int note_time(uint32_t *slot, const struct file_map *times, uint32_t pos,
+		     const struct old_pack *p, struct err *e)
 {
 	uint32_t time = BEGINS_NOW;
 
+	if (!slot)
+		return no_slot(p, e);
 	if (times->len)
 		time = load_u32be(times->data + MTIMES_HEADER +
 				  4 * (size_t)pos);
 	if (time > *slot)
 		*slot = time ? time : 1;
+	return 0;
 }
 
 /* What the pack holds that nothing leads to. */
@@ -145,10 +155,22 @@ static int note_pack(struct maintain *m, struct old_pack *p, struct err *e)
 		if (maintain_is_reachable(m, &id))
 			continue;
 		p->n_unreachable++;
-		note_time(time_slot(m, &id), &times, pos);
+		result = note_time(time_slot(m, &id), &times, pos, p, e);
 	}
 	file_map_close(&times);
 	return result;
+}
+
+/* git writes an object that only a cruft pack has once more, loose, before it
+ * lets a ref lead there. */
+static void note_loose(struct maintain *m)
+{
+	for (size_t i = 0; i < m->n_loose; i++) {
+		uint32_t *slot = time_slot(m, &m->loose[i]);
+
+		if (slot && !maintain_is_reachable(m, &m->loose[i]))
+			*slot = BEGINS_NOW;
+	}
 }
 
 static int add_expired(struct maintain *m, const struct oid *id, struct err *e)
@@ -180,6 +202,8 @@ static int expire_pack(struct maintain *m, struct old_pack *p, struct err *e)
 		if (maintain_is_reachable(m, &id))
 			continue;
 		time = time_slot(m, &id);
+		if (!time)
+			return no_slot(p, e);
 		if (*time == BEGINS_NOW ||
 		    (*time && m->now - (int64_t)*time < m->options->grace_s))
 			continue;
@@ -212,6 +236,7 @@ static int fill_in(struct maintain *m, struct err *e)
 	for (size_t i = 0; i < m->n_packs; i++)
 		if (note_pack(m, &m->packs[i], e) < 0)
 			return -1;
+	note_loose(m);
 	for (size_t i = 0; i < m->n_packs; i++)
 		if (expire_pack(m, &m->packs[i], e) < 0)
 			return -1;

@@ -65,9 +65,12 @@ static int choose_of_pack(struct rewriting *r, uint32_t pack, struct err *e)
 		if (pos % TICK_OBJECTS == 0 && tick(w, e) < 0)
 			return -1;
 		pack_id(objects_pack(view, pack), pos, &id);
+		if (!objects_find_packed(view, &id, 0, &at))
+			return err_set(e, ERR_CORRUPT,
+				       "the index of %s is damaged",
+				       pack_path(objects_pack(view, pack)));
 		/* The first copy, found the way deltas look for it. */
-		if (!objects_find_packed(view, &id, 0, &at) ||
-		    at.pack != pack || at.pos != pos)
+		if (at.pack != pack || at.pos != pos)
 			continue;
 		if (w->is_wanted && !w->is_wanted(w->arg, &id))
 			continue;
@@ -150,6 +153,15 @@ static int write_piece(void *arg, struct span piece, struct err *e)
 	return fd_write_full(r->fd, piece.data, piece.len, e);
 }
 
+/* Where pages went missing, objects may have been overlooked. */
+static int check_packs(const struct rewriting *r, struct err *e)
+{
+	for (uint32_t i = 0; i < r->w->n_packs; i++)
+		if (pack_check(objects_pack(r->plan->objects, i), e) < 0)
+			return -1;
+	return 0;
+}
+
 static int pack_write(struct rewriting *r, struct err *e)
 {
 	CLEANUP(freep) char *path = work_path(r->w, "pack");
@@ -229,12 +241,13 @@ int pack_rewrite(const struct pack_rewrite *w, struct pack_rewritten *out,
 	if (plan_make(&r, e) < 0)
 		return -1;
 	if (!r.plan->count)
-		return 0;
+		return check_packs(&r, e);
 	r.record.entries = calloc(r.plan->count, sizeof *r.record.entries);
 	r.record.depths = calloc(r.plan->count, 1);
 	if (!r.record.entries || !r.record.depths)
 		return err_nomem(e);
-	if (pack_write(&r, e) < 0 || indexes_write(&r, e) < 0)
+	if (pack_write(&r, e) < 0 || check_packs(&r, e) < 0 ||
+	    indexes_write(&r, e) < 0)
 		return -1;
 	trailer = oid_from_bytes(r.trailer, OID_SHA1_SIZE);
 	oid_hex(&trailer, out->name);

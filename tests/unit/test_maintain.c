@@ -341,6 +341,39 @@ static void beside_other_daemons_replaced_packs_wait(void **state)
 	assert_sound();
 }
 
+/* A disk that fails under an index shows zeroes where ids were. */
+static int lose_the_indexes(void *arg, struct err *e)
+{
+	(void)arg;
+	(void)e;
+	sh("truncate -s 0 r.git/objects/pack/*.idx");
+	return 0;
+}
+
+static void a_pack_whose_index_fails_is_left_alone(void **state)
+{
+	static const enum maintain_kind kinds[] = { MAINTAIN_STEP,
+						    MAINTAIN_ALL };
+	struct err e;
+
+	(void)state;
+	NEED_GIT();
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		struct maintain_options o = with_kind(kinds[i]);
+
+		sh("rm -rf r.git w");
+		make_repository();
+		push_more(8);
+		o.tick = lose_the_indexes;
+		assert_int_equal(refused(&o, &e), -1);
+		assert_int_equal(e.code, ERR_CORRUPT);
+		assert_int_equal(number(N_PACKS), 9);
+		sh("for p in r.git/objects/pack/*.pack; do "
+		   "git index-pack $p >/dev/null || exit 1; done");
+		assert_sound();
+	}
+}
+
 static int stop(void *arg, struct err *e)
 {
 	int *left = arg;
@@ -504,6 +537,64 @@ static void nothing_goes_while_somebody_pushes(void **state)
 	assert_sound();
 }
 
+/* git writes what only a cruft pack has once more, loose, before a ref may lead
+ * there: then it is not old. */
+static void what_git_wrote_again_is_not_old(void **state)
+{
+	struct maintain_options o = with_kind(MAINTAIN_ALL);
+
+	(void)state;
+	NEED_GIT();
+	make_repository();
+	forget_a_branch();
+	maintain(&o);
+	sh("git init -q --bare x.git && "
+	   "echo gone | git -C x.git hash-object -w --stdin >/dev/null && "
+	   "cp -r x.git/objects/?? r.git/objects/");
+	o.grace_s = 0;
+	assert_int_equal(maintain(&o).n_expired, 2);
+	sh("git -C r.git cat-file -e $(git -C w rev-parse gone:g)");
+	assert_int_equal(maintain(&o).n_expired, 1);
+	assert_sound();
+}
+
+static int bring_back(void *arg, struct err *e)
+{
+	bool *is_done = arg;
+
+	(void)e;
+	if (!*is_done && number("ls r.git/objects/incoming-*/* 2>/dev/null | "
+				"wc -l"))
+		sh("git -C r.git update-ref refs/heads/back "
+		   "$(git -C w rev-parse gone)");
+	*is_done |= exists("r.git/refs/heads/back");
+	return 0;
+}
+
+static void what_a_ref_leads_to_again_meanwhile_stays(void **state)
+{
+	struct maintain_options o = with_kind(MAINTAIN_ALL);
+	struct maintain_result result;
+	bool is_done = false;
+
+	(void)state;
+	NEED_GIT();
+	make_repository();
+	push_more(1);
+	forget_a_branch();
+	maintain(&o);
+	push_more(1);
+	o.grace_s = 0;
+	o.tick = bring_back;
+	o.tick_arg = &is_done;
+	result = maintain(&o);
+	assert_true(is_done);
+	assert_int_equal(result.n_expired, 0);
+	assert_string_not_equal(result.problem, "");
+	sh(HAS_GONE);
+	assert_sound();
+}
+
 /* Reflogs and pseudo-refs keep alive, as for git. */
 static void other_roots_count(void **state)
 {
@@ -661,12 +752,15 @@ int main(void)
 		CASE(loose_objects_are_packed),
 		CASE(a_reader_keeps_what_it_has),
 		CASE(beside_other_daemons_replaced_packs_wait),
+		CASE(a_pack_whose_index_fails_is_left_alone),
 		CASE(can_be_stopped_anywhere),
 		CASE(unreachable_objects_wait_in_a_cruft_pack),
 		CASE(nothing_goes_the_first_time_it_is_found),
 		CASE(git_agrees_on_the_cruft_pack),
 		CASE(what_is_pushed_again_stays),
 		CASE(nothing_goes_while_somebody_pushes),
+		CASE(what_git_wrote_again_is_not_old),
+		CASE(what_a_ref_leads_to_again_meanwhile_stays),
 		CASE(other_roots_count),
 		CASE(a_broken_ref_stops_expiry),
 		CASE(loose_refs_are_packed),
