@@ -30,7 +30,7 @@ static void maintain_fini(struct maintain *m)
 	/* Half-way in or out: once more, and if it cannot be, by the sweep. */
 	if (m->work_dir &&
 	    pack_ingest_finish(m->work_dir, m->objects_dir, &ignored) == 0 &&
-	    maintain_finish(m->work_dir, m->objects_dir, &ignored) == 0)
+	    maintain_finish(m->work_dir, m->git_dir, &ignored) == 0)
 		(void)!dir_remove(m->work_dir, &ignored);
 	for (size_t i = 0; i < m->n_packs; i++)
 		free(m->packs[i].stem);

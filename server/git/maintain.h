@@ -72,8 +72,9 @@ int repository_maintain(struct repository *r, const struct maintain_options *o,
 			struct maintain_result *out, struct err *e) MUST_CHECK;
 
 /* After a crash: remove what is left of packs that were on their way out and
- * lie in `dir`, the work directory. */
-int maintain_finish(const char *dir, const char *objects_dir,
+ * lie in `dir`, the work directory. While pushes are under way nothing is: one
+ * may be bringing such a pack again. A later sweep finds it. */
+int maintain_finish(const char *dir, const char *git_dir,
 		    struct err *e) MUST_CHECK;
 
 /* What there is to do, without doing it; cheap. */

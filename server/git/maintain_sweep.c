@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/files.h"
 #include "git/receive_pack.h"
+#include "git/repo_lock.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -80,13 +81,18 @@ static int pack_drop(const struct maintain *m, const struct old_pack *p,
 	return parts_drop(p->stem, e);
 }
 
-int maintain_finish(const char *dir, const char *objects_dir, struct err *e)
+int maintain_finish(const char *dir, const char *git_dir, struct err *e)
 {
 	CLEANUP(closedirp) DIR *list = opendir(dir);
+	CLEANUP(closep) int alone = -1;
 	struct dirent *entry;
+	struct err ignored;
 
 	if (!list)
 		return errno == ENOENT ? 0 : err_errno(e, "listing %s", dir);
+	alone = repo_lock_alone(git_dir, &ignored);
+	if (alone < 0)
+		return 0;
 	while ((errno = 0, entry = readdir(list))) {
 		CLEANUP(freep) char *stem = NULL;
 		size_t n = strlen(entry->d_name);
@@ -95,12 +101,12 @@ int maintain_finish(const char *dir, const char *objects_dir, struct err *e)
 		    n <= strlen(".pack") ||
 		    strcmp(entry->d_name + n - strlen(".pack"), ".pack") != 0)
 			continue;
-		if (asprintf(&stem, "%s/pack/%.*s", objects_dir,
+		if (asprintf(&stem, "%s/objects/pack/%.*s", git_dir,
 			     (int)(n - strlen(".pack")), entry->d_name) < 0) {
 			stem = NULL;
 			return err_nomem(e);
 		}
-		/* Another push may have brought the very same pack again. */
+		/* A push may have brought the very same pack again. */
 		if (!old_pack_has(stem, "pack") && parts_drop(stem, e) < 0)
 			return -1;
 	}
@@ -307,6 +313,17 @@ static bool nobody_is_dead(void *arg, const char *id)
 	return false;
 }
 
+/* A push may be about to take one of them for a part of its own pack. */
+static int sweep_packs(const struct maintain *m, struct err *e)
+{
+	struct err ignored;
+	CLEANUP(closep) int alone = repo_lock_alone(m->git_dir, &ignored);
+
+	return alone < 0 ? 0
+			 : sweep_dir(m, m->pack_dir, LEFTOVER_S, is_leftover,
+				     e);
+}
+
 int maintain_sweep(struct maintain *m, struct err *e)
 {
 	const struct maintain_options *o = m->options;
@@ -317,8 +334,8 @@ int maintain_sweep(struct maintain *m, struct err *e)
 	if (receive_pack_sweep(m->git_dir, o->is_dead ? o->is_dead
 						      : nobody_is_dead,
 			       o->dead_arg, e) < 0 ||
-	    maintain_finish(replaced, m->objects_dir, e) < 0 ||
-	    sweep_dir(m, m->pack_dir, LEFTOVER_S, is_leftover, e) < 0 ||
+	    maintain_finish(replaced, m->git_dir, e) < 0 ||
+	    sweep_packs(m, e) < 0 ||
 	    sweep_fan_out(m, e) < 0 ||
 	    sweep_dir(m, replaced, o->is_alone ? 0 : REPLACED_S, NULL, e) < 0)
 		return -1;

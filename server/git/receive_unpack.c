@@ -237,14 +237,15 @@ static bool is_stale(const char *objects, const char *name)
 	return dir != NULL;
 }
 
-static int sweep_one(const char *objects, const char *name, struct err *e)
+static int sweep_one(const char *git_dir, const char *objects, const char *name,
+		     struct err *e)
 {
 	CLEANUP(freep) char *dir = path_join(objects, name);
 
 	if (!dir)
 		return err_nomem(e);
 	if (pack_ingest_finish(dir, objects, e) < 0 ||
-	    maintain_finish(dir, objects, e) < 0)
+	    maintain_finish(dir, git_dir, e) < 0)
 		return -1;
 	return dir_remove(dir, e);
 }
@@ -295,7 +296,7 @@ int receive_pack_sweep(const char *git_dir,
 			continue;
 		if (is_dead(arg, id) ||
 		    (is_nobodys(id) && is_stale(objects, entry->d_name)))
-			result = sweep_one(objects, entry->d_name, e);
+			result = sweep_one(git_dir, objects, entry->d_name, e);
 	}
 	return result;
 }

@@ -697,6 +697,27 @@ static void old_left_overs_are_swept(void **state)
 	assert_false(exists("r.git/objects/incoming-refs-abcdef"));
 }
 
+/* Whoever pushes may be taking one of them for its own. */
+static void left_overs_of_packs_wait_for_pushes(void **state)
+{
+	struct maintain_options o = step;
+	int push;
+
+	(void)state;
+	NEED_GIT();
+	make_repository();
+	o.is_alone = false;
+	sh("cd r.git/objects && mkdir replaced && : > replaced/pack-12.pack && "
+	   ": > pack/pack-12.idx");
+	push = repo_lock_pushes("r.git");
+	assert_true(push >= 0);
+	maintain(&o);
+	assert_true(exists("r.git/objects/pack/pack-12.idx"));
+	close(push);
+	maintain(&o);
+	assert_false(exists("r.git/objects/pack/pack-12.idx"));
+}
+
 static void git_gc_and_we_exclude_each_other(void **state)
 {
 	char text[300];
@@ -766,6 +787,7 @@ int main(void)
 		CASE(loose_refs_are_packed),
 		CASE(a_ref_that_is_locked_is_left_out),
 		CASE(old_left_overs_are_swept),
+		CASE(left_overs_of_packs_wait_for_pushes),
 		CASE(git_gc_and_we_exclude_each_other),
 		CASE(two_at_once_are_one),
 	};
