@@ -63,13 +63,15 @@ static int compare_files(const char *path, const char *there, struct err *e)
 int pack_publish_file(const char *from, const char *to, struct err *e)
 {
 	if (access(to, F_OK) == 0) {
-		if (compare_files(from, to, e) < 0)
+		if (compare_files(from, to, e) == 0)
+			return unlink(from), 0;
+		/* Maintenance may have replaced it meanwhile. */
+		if (e->code != ERR_NOT_FOUND)
 			return -1;
-		unlink(from);
-	} else if (errno != ENOENT || rename(from, to) < 0) {
+	} else if (errno != ENOENT) {
 		return err_errno(e, "%s", to);
 	}
-	return 0;
+	return rename(from, to) < 0 ? err_errno(e, "%s", to) : 0;
 }
 
 /* Move `*path` away, which is NULL afterwards. */
@@ -97,6 +99,18 @@ static int rename_pack(struct pack_ingest *p, const char *objects_dir,
 	return path ? pack_set_path(p->pack, path, e) : err_nomem(e);
 }
 
+/* A cruft pack of the same bytes is new again, as are its objects. */
+static int times_drop(const struct pack_ingest *p, const char *objects_dir,
+		      struct err *e)
+{
+	CLEANUP(freep) char *path = target_path(objects_dir, p->name, "mtimes");
+
+	if (!path)
+		return err_nomem(e);
+	return unlink(path) < 0 && errno != ENOENT ? err_errno(e, "%s", path)
+						   : 0;
+}
+
 int pack_ingest_publish(struct pack_ingest *p, const char *objects_dir,
 			struct err *e)
 {
@@ -113,6 +127,7 @@ int pack_ingest_publish(struct pack_ingest *p, const char *objects_dir,
 	    (has_rev && sync_path(p->rev_path, e) < 0))
 		return -1;
 	if (dir_make(dir, dir_mode_in(objects_dir), e) < 0 ||
+	    times_drop(p, objects_dir, e) < 0 ||
 	    move(p, objects_dir, "pack", &p->pack_path, e) < 0 ||
 	    (has_rev && move(p, objects_dir, "rev", &p->rev_path, e) < 0) ||
 	    move(p, objects_dir, "idx", &p->idx_path, e) < 0)

@@ -273,6 +273,36 @@ static void a_pack_that_is_there_is_left_as_it_is(void **state)
 	expect_no_files(b);
 }
 
+/* What was a cruft pack is new again: else its objects would be as old as they
+ * were when it became one. */
+static void a_cruft_pack_that_is_pushed_again_is_none(void **state)
+{
+	struct bench *b = *state;
+	struct pack_builder p;
+	struct stat st;
+	char path[512];
+
+	builder_begin(&p);
+	builder_text(&p, OBJECT_BLOB, "same\n");
+	builder_end(&p);
+	for (int i = 0; i < 2; i++) {
+		struct pack_ingest *in = ingest(b, &p);
+
+		assert_non_null(in);
+		assert_int_equal(pack_ingest_publish(in, b->f.objects, &b->e),
+				 0);
+		snprintf(path, sizeof path, "%s/pack/pack-%s.mtimes",
+			 b->f.objects, pack_ingest_name(in));
+		if (!i)
+			assert_int_equal(
+				file_replace(path, "old", 3, 0444, &b->e), 0);
+		pack_ingest_free(in);
+	}
+	assert_int_equal(stat(path, &st), -1);
+	builder_fini(&p);
+	expect_no_files(b);
+}
+
 static void another_pack_of_the_same_name_is_a_conflict(void **state)
 {
 	struct bench *b = *state;
@@ -934,6 +964,7 @@ int main(void)
 		TEST(takes_a_pack_in_pieces_of_any_size),
 		TEST(an_empty_pack_has_no_name_and_leaves_nothing),
 		TEST(a_pack_that_is_there_is_left_as_it_is),
+		TEST(a_cruft_pack_that_is_pushed_again_is_none),
 		TEST(another_pack_of_the_same_name_is_a_conflict),
 		TEST(hundreds_of_thousands_of_tiny_objects),
 		TEST(completes_a_thin_pack_with_each_base_once),
