@@ -17,8 +17,10 @@
 #include "base/err.h"
 #include "git/fetch_key.h"
 #include "git/fetch_request.h"
+#include "git/map_guard.h"
 #include "git/negotiate.h"
 #include "git/pack_emit.h"
+#include "git/pack_file.h"
 #include "git/pack_sender.h"
 #include "git/shallow_info.h"
 #include "git/upload_session.h"
@@ -28,9 +30,6 @@
 #define AHEAD_MAX	 ((uint64_t)16 << 20)
 #define JOIN_PATIENCE_MS 20000
 #define JOIN_WAIT_MS	 1000
-
-/* Magic, version and number of objects. */
-#define PACK_HEADER_SIZE 12
 
 struct response {
 	struct upload *u;
@@ -204,6 +203,18 @@ static void plan_freep(struct pack_plan **p)
 		pack_plan_free(*p);
 }
 
+/* A pack that goes out as it lies is not copied. Where it cannot be mapped once
+ * more, it is. */
+static void lend(struct response *r, const struct pack_plan *p)
+{
+	const struct pack *pack = pack_plan_whole(p);
+	struct guarded_map map;
+	struct err ignored;
+
+	if (pack && !pack_map_again(pack, &map, &ignored))
+		pack_cache_lend(r->entry, &map);
+}
+
 static int compute(struct response *r, struct err *e)
 {
 	CLEANUP(plan_freep) struct pack_plan *p = NULL;
@@ -215,6 +226,8 @@ static int compute(struct response *r, struct err *e)
 	/* Who joined has heard the number already, from the pack's header. */
 	if (!r->skip && announce(r, pack_plan_count(p), e) < 0)
 		return -1;
+	if (r->is_writer)
+		lend(r, p);
 	if (pack_emit(p, take_piece, r, e) < 0)
 		return -1;
 	n_cached = r->n_cached;

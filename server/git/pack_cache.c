@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Finished pack responses in unlinked files, shared by mapping.
+ * Finished pack responses, found by key and counted; kept_bytes.h has them.
  *
- * A file is mapped in chunks that are made when first read and stay until the
- * entry goes, so that a span handed out stays valid while the file grows; once
- * the entry is complete all of it is mapped and its descriptor closed.
  * An entry is writing, then complete or failed. A failed one leaves the table
  * at once, so that the next request begins anew; a complete one leaves it when
- * room is needed and nobody holds it. Bytes count until the file is gone.
+ * room is needed and nobody holds it. Bytes count until the file is gone; those
+ * of a pack that was lent count as if they were copied, since one that was
+ * removed takes its room on disk until the entry goes.
  * Limits: PACK_CACHE_ENTRIES entries, half of `max_bytes` for one of them.
  * Lock order: `lock` of the cache is the only one; no file is written while it
  * is held.
@@ -17,28 +16,16 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/files.h"
+#include "git/kept_bytes.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <time.h>
 
 /* Each complete entry costs a mapping; the kernel allows some 65,000. */
 #define PACK_CACHE_ENTRIES 4096
 #define N_BUCKETS	   1024
-/* Mappings are made in units of this many bytes: few system calls for a large
- * response, little address space for a small one. */
-#define CHUNK ((uint64_t)64 << 20)
-
 enum entry_state { ENTRY_WRITING, ENTRY_COMPLETE, ENTRY_FAILED };
-
-struct chunk {
-	void *data;
-	size_t len;
-};
 
 struct pack_cache_entry {
 	struct pack_cache *cache;
@@ -46,11 +33,8 @@ struct pack_cache_entry {
 	enum entry_state state;
 	bool is_listed; /* in the table and in the order of use */
 	uint32_t n_users;
-	int fd;
-	uint64_t size;
-	uint64_t reserved; /* counted in the cache; at least `size` */
-	struct chunk *chunks;
-	size_t n_chunks;
+	struct kept_bytes bytes;
+	uint64_t reserved; /* counted in the cache; at least bytes.size */
 	pthread_cond_t grown;
 	struct pack_cache_entry *next_in_bucket;
 	struct pack_cache_entry *newer, *older;
@@ -144,12 +128,7 @@ static void entry_destroy(struct pack_cache *c, struct pack_cache_entry *entry)
 {
 	entry_unlist(c, entry);
 	c->bytes -= entry->reserved;
-	for (size_t i = 0; i < entry->n_chunks; i++) {
-		if (entry->chunks[i].data)
-			munmap(entry->chunks[i].data, entry->chunks[i].len);
-	}
-	free(entry->chunks);
-	closep(&entry->fd);
+	kept_close(&entry->bytes);
 	pthread_cond_destroy(&entry->grown);
 	free(entry);
 }
@@ -194,7 +173,7 @@ static struct pack_cache_entry *entry_new(struct pack_cache *c,
 		return NULL;
 	entry->cache = c;
 	entry->key = *key;
-	entry->fd = -1;
+	entry->bytes = (struct kept_bytes)KEPT_BYTES_INIT;
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&entry->grown, &attr);
@@ -214,6 +193,20 @@ static struct pack_cache_entry *entry_find(struct pack_cache *c,
 	return entry;
 }
 
+/* The entry to use; one whose file was damaged is forgotten. */
+static struct pack_cache_entry *entry_find_good(struct pack_cache *c,
+						const struct pack_cache_key *k)
+{
+	struct pack_cache_entry *entry = entry_find(c, k);
+
+	if (!entry || !guarded_map_is_damaged(&entry->bytes.lent))
+		return entry;
+	entry_unlist(c, entry);
+	if (!entry->n_users)
+		entry_destroy(c, entry);
+	return NULL;
+}
+
 struct pack_cache_entry *pack_cache_get(struct pack_cache *c,
 					const struct pack_cache_key *key,
 					bool *is_writer_out)
@@ -224,7 +217,7 @@ struct pack_cache_entry *pack_cache_get(struct pack_cache *c,
 	if (!c->max_bytes)
 		return NULL;
 	pthread_mutex_lock(&c->lock);
-	entry = entry_find(c, key);
+	entry = entry_find_good(c, key);
 	if (entry) {
 		*(entry->state == ENTRY_WRITING ? &c->joined : &c->hits) += 1;
 		use_unlink(c, entry);
@@ -272,7 +265,7 @@ static int entry_reserve(struct pack_cache_entry *entry, size_t n,
 	int result = 0;
 
 	pthread_mutex_lock(&c->lock);
-	if (n > c->max_bytes / 2 - entry->size) {
+	if (n > c->max_bytes / 2 - entry->bytes.size) {
 		result = err_set(e, ERR_LIMIT,
 				 "the response is too large for the cache");
 	} else {
@@ -290,20 +283,19 @@ static int entry_reserve(struct pack_cache_entry *entry, size_t n,
 	return result;
 }
 
-static int write_at(int fd, struct span data, uint64_t offset, struct err *e)
+void pack_cache_lend(struct pack_cache_entry *entry, struct guarded_map *map)
 {
-	while (data.len) {
-		ssize_t n = pwrite(fd, data.data, data.len, (off_t)offset);
+	struct pack_cache *c = entry->cache;
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_errno(e, "cannot write to the cache");
-		data.data += n;
-		data.len -= (size_t)n;
-		offset += (uint64_t)n;
+	pthread_mutex_lock(&c->lock);
+	if (entry->state == ENTRY_WRITING && !entry->bytes.size &&
+	    !entry->bytes.is_lent) {
+		entry->bytes.lent = *map;
+		entry->bytes.is_lent = true;
+		*map = (struct guarded_map){ 0 };
 	}
-	return 0;
+	pthread_mutex_unlock(&c->lock);
+	guarded_map_close(map);
 }
 
 static int entry_extend(struct pack_cache_entry *entry, struct span data,
@@ -313,14 +305,7 @@ static int entry_extend(struct pack_cache_entry *entry, struct span data,
 		return err_set(e, ERR_CLOSED, "the cache entry was given up");
 	if (entry_reserve(entry, data.len, e) < 0)
 		return -1;
-	if (entry->fd < 0) {
-		int fd = file_unnamed(entry->cache->dir, e);
-
-		if (fd < 0)
-			return -1;
-		entry->fd = fd;
-	}
-	return write_at(entry->fd, data, entry->size, e);
+	return kept_append(&entry->bytes, entry->cache->dir, data, e);
 }
 
 int pack_cache_append(struct pack_cache_entry *entry, struct span data,
@@ -338,62 +323,16 @@ int pack_cache_append(struct pack_cache_entry *entry, struct span data,
 		return -1;
 	}
 	pthread_mutex_lock(&c->lock);
-	entry->size += data.len;
+	entry->bytes.size += data.len;
 	pthread_cond_broadcast(&entry->grown);
 	pthread_mutex_unlock(&c->lock);
-	return 0;
-}
-
-/* The mapped chunk `i`, `len` bytes of it if it is made now. Under the lock. */
-static struct chunk *entry_chunk(struct pack_cache_entry *entry, size_t i,
-				 size_t len, struct err *e)
-{
-	struct chunk *chunk;
-	void *data;
-
-	if (i >= entry->n_chunks) {
-		chunk = realloc(entry->chunks, (i + 1) * sizeof *chunk);
-		if (!chunk) {
-			err_nomem(e);
-			return NULL;
-		}
-		entry->chunks = chunk;
-		for (; entry->n_chunks <= i; entry->n_chunks++)
-			chunk[entry->n_chunks] = (struct chunk){ NULL, 0 };
-	}
-	chunk = &entry->chunks[i];
-	if (chunk->data)
-		return chunk;
-	data = mmap(NULL, len, PROT_READ, MAP_SHARED, entry->fd,
-		    (off_t)(i * CHUNK));
-	if (data == MAP_FAILED) {
-		err_errno(e, "cannot map a cached response");
-		return NULL;
-	}
-	*chunk = (struct chunk){ data, len };
-	return chunk;
-}
-
-/* Map what is not mapped yet and do without the descriptor. */
-static int entry_seal(struct pack_cache_entry *entry)
-{
-	struct err e;
-
-	for (uint64_t at = 0; at < entry->size; at += CHUNK) {
-		uint64_t left = entry->size - at;
-
-		if (!entry_chunk(entry, (size_t)(at / CHUNK),
-				 (size_t)(left < CHUNK ? left : CHUNK), &e))
-			return -1;
-	}
-	closep(&entry->fd);
-	entry->fd = -1;
 	return 0;
 }
 
 void pack_cache_finish(struct pack_cache_entry *entry, bool is_complete)
 {
 	struct pack_cache *c = entry->cache;
+	struct err ignored;
 
 	if (entry->state != ENTRY_WRITING)
 		return;
@@ -402,7 +341,7 @@ void pack_cache_finish(struct pack_cache_entry *entry, bool is_complete)
 		return;
 	}
 	pthread_mutex_lock(&c->lock);
-	if (entry_seal(entry) < 0) {
+	if (kept_seal(&entry->bytes, &ignored) < 0) {
 		entry->state = ENTRY_FAILED;
 		entry_unlist(c, entry);
 	} else {
@@ -415,28 +354,13 @@ void pack_cache_finish(struct pack_cache_entry *entry, bool is_complete)
 static int read_locked(struct pack_cache_entry *entry, uint64_t offset,
 		       struct span *out, struct err *e)
 {
-	uint64_t in_chunk = offset % CHUNK;
-	struct chunk *chunk;
-	uint64_t n;
-
-	if (offset >= entry->size) {
-		if (entry->state == ENTRY_COMPLETE)
-			return 0;
-		if (entry->state == ENTRY_FAILED)
-			return err_set(e, ERR_CLOSED,
-				       "the response was given up");
-		return err_set(e, ERR_TIMEOUT,
-			       "the response did not grow in time");
-	}
-	chunk = entry_chunk(entry, (size_t)(offset / CHUNK), (size_t)CHUNK, e);
-	if (!chunk)
-		return -1;
-	n = entry->size - offset;
-	if (n > chunk->len - in_chunk)
-		n = chunk->len - in_chunk;
-	*out = span_of((const unsigned char *)chunk->data + in_chunk,
-		       (size_t)n);
-	return 0;
+	if (offset < entry->bytes.size)
+		return kept_read(&entry->bytes, offset, out, e);
+	if (entry->state == ENTRY_COMPLETE)
+		return 0;
+	if (entry->state == ENTRY_FAILED)
+		return err_set(e, ERR_CLOSED, "the response was given up");
+	return err_set(e, ERR_TIMEOUT, "the response did not grow in time");
 }
 
 int pack_cache_read(struct pack_cache_entry *entry, uint64_t offset,
@@ -449,7 +373,7 @@ int pack_cache_read(struct pack_cache_entry *entry, uint64_t offset,
 
 	*out = span_of(NULL, 0);
 	pthread_mutex_lock(&c->lock);
-	while (entry->state == ENTRY_WRITING && offset >= entry->size &&
+	while (entry->state == ENTRY_WRITING && offset >= entry->bytes.size &&
 	       !result)
 		result = pthread_cond_timedwait(&entry->grown, &c->lock, &t);
 	result = read_locked(entry, offset, out, e);

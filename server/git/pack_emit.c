@@ -377,6 +377,12 @@ static int emit_whole(struct pack_plan *plan, struct pack_out *out,
 	return pack_out_flush(out, e);
 }
 
+const struct pack *pack_plan_whole(const struct pack_plan *p)
+{
+	return p->stats.is_whole_pack ? objects_pack(p->objects, p->whole_pack)
+				      : NULL;
+}
+
 /* A pack that is sent as it is has its trailer already. */
 static bool must_hash(const struct pack_plan *p)
 {

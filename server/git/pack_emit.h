@@ -64,6 +64,10 @@ struct pack_plan_stats {
 };
 void pack_plan_stats(const struct pack_plan *p, struct pack_plan_stats *out);
 
+/* The pack that is sent as it lies, trailer and all, or NULL. */
+struct pack;
+const struct pack *pack_plan_whole(const struct pack_plan *p);
+
 /*
  * Call `write` with pieces of the pack in order: header, entries, trailer.
  * A piece is at most PACK_PIECE_MAX bytes, may lie in a mapping, and is valid

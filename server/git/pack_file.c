@@ -174,6 +174,17 @@ bool pack_is_current(const struct pack *p)
 	       !guarded_map_is_replaced(&p->index.map, p->index.path);
 }
 
+int pack_map_again(const struct pack *p, struct guarded_map *out, struct err *e)
+{
+	if (guarded_map_open(p->path, out, e) < 0)
+		return -1;
+	if (out->dev == p->map.dev && out->ino == p->map.ino &&
+	    out->len == p->map.len)
+		return 0;
+	guarded_map_close(out);
+	return err_set(e, ERR_NOT_FOUND, "%s is another file now", p->path);
+}
+
 int pack_check(const struct pack *p, struct err *e)
 {
 	struct guarded_map now;

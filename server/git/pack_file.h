@@ -47,6 +47,11 @@ uint64_t pack_end(const struct pack *p);
 int pack_check(const struct pack *p, struct err *e) MUST_CHECK;
 /* The first half of it, without a system call: did a page go missing? */
 bool pack_is_damaged(const struct pack *p);
+/* Another mapping of the same file, for who keeps it longer than the pack.
+ * ERR_NOT_FOUND where its name is gone or another file's. */
+struct guarded_map;
+int pack_map_again(const struct pack *p, struct guarded_map *out,
+		   struct err *e) MUST_CHECK;
 /* What is known of the pack's own checksum, by whoever read all of it. One that
  * is wrong is for good, as long as the pack is open. */
 enum pack_sum { PACK_SUM_UNKNOWN, PACK_SUM_RIGHT, PACK_SUM_WRONG };

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pushing and cloning with stock git over SSH and HTTP."""
 
+import pathlib
+
 import pytest
 
 
@@ -41,6 +43,22 @@ def test_clones_shallowly(owner, pushed, version, depth):
     owner("fetch", "-q", "--unshallow" if depth < 5 else "--all", cwd=out)
     assert len(owner("rev-list", "HEAD", cwd=out).split()) == 5
     owner("fsck", "--full", "--strict", cwd=out)
+
+
+def test_copies_no_pack_that_goes_out_as_it_lies(owner, pushed):
+    def kept():
+        """Mapped answers that are files of their own."""
+        maps = pathlib.Path(f"/proc/{owner.daemon.process.pid}/maps")
+        return [line for line in maps.read_text().splitlines()
+                if f"{owner.daemon.data}/run/" in line and "deleted" in line]
+
+    url = owner.daemon.ssh_url("cluster")
+    for name in ("first", "again"):
+        owner("clone", "-q", url, name)
+        owner("fsck", "--full", "--strict", cwd=owner.directory / name)
+    assert not kept()
+    owner("clone", "-q", "--depth", "1", url, "shallow")
+    assert kept()
 
 
 @pytest.mark.parametrize("version", [0, 2])

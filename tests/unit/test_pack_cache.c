@@ -4,9 +4,11 @@
 
 #include "base/err.h"
 #include "base/files.h"
+#include "git/map_guard.h"
 #include "git/pack_cache.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -286,6 +288,127 @@ static void does_nothing_without_room(void **state)
 	pack_cache_free(none);
 }
 
+#define LENT_BYTES ((size_t)100000)
+
+/* A file of LENT_BYTES times 'x' and its path, mapped. */
+static struct guarded_map lent_file(const struct fixture *f, char path[80])
+{
+	static char text[LENT_BYTES];
+	struct guarded_map map;
+	struct err e;
+	int fd;
+
+	memset(text, 'x', sizeof text);
+	snprintf(path, 80, "%s/pack", f->dir);
+	fd = open(path, O_CREAT | O_WRONLY, 0600);
+	assert_int_equal(write(fd, text, sizeof text), sizeof text);
+	close(fd);
+	assert_int_equal(guarded_map_open(path, &map, &e), 0);
+	return map;
+}
+
+static struct pack_cache_entry *lend(struct fixture *f, unsigned seed,
+				     char path[80])
+{
+	struct guarded_map map = lent_file(f, path);
+	struct pack_cache_key key = key_of(seed);
+	struct pack_cache_entry *entry;
+	bool is_writer;
+
+	entry = pack_cache_get(f->cache, &key, &is_writer);
+	assert_true(is_writer);
+	pack_cache_lend(entry, &map);
+	assert_null(map.data);
+	return entry;
+}
+
+static void gives_a_lent_file_as_far_as_it_is_good(void **state)
+{
+	struct fixture *f = *state;
+	struct pack_cache_key key = key_of(1);
+	struct pack_cache_entry *writer, *reader;
+	struct pack_cache_stats stats;
+	char path[80];
+	bool is_writer;
+	struct span s;
+	struct err e;
+
+	writer = lend(f, 1, path);
+	/* Its name is not needed, nor what is appended looked at. */
+	assert_int_equal(unlink(path), 0);
+	reader = pack_cache_get(f->cache, &key, &is_writer);
+	assert_false(is_writer);
+	assert_int_equal(pack_cache_append(writer, span_str("some"), &e), 0);
+	assert_int_equal(pack_cache_read(reader, 1, 0, &s, &e), 0);
+	assert_int_equal(s.len, 3);
+	assert_memory_equal(s.data, "xxx", 3);
+	assert_int_equal(pack_cache_read(reader, 4, 1, &s, &e), -1);
+	assert_int_equal(e.code, ERR_TIMEOUT);
+	assert_int_equal(
+		pack_cache_append(writer, span_of(s.data, LENT_BYTES - 4), &e),
+		0);
+	pack_cache_finish(writer, true);
+	pack_cache_put(writer);
+	/* The checksum comes by itself. */
+	assert_int_equal(pack_cache_read(reader, 4, 0, &s, &e), 0);
+	assert_int_equal(s.len, LENT_BYTES - 4 - 20);
+	assert_int_equal(pack_cache_read(reader, LENT_BYTES - 20, 0, &s, &e),
+			 0);
+	assert_int_equal(s.len, 20);
+	assert_int_equal(pack_cache_read(reader, LENT_BYTES, 0, &s, &e), 0);
+	assert_int_equal(s.len, 0);
+	pack_cache_put(reader);
+	pack_cache_stats(f->cache, &stats);
+	assert_int_equal(stats.bytes, LENT_BYTES);
+	assert_true(holds(f->cache, 1));
+}
+
+static void refuses_more_than_was_lent(void **state)
+{
+	struct fixture *f = *state;
+	struct pack_cache_entry *writer;
+	char path[80];
+	struct err e;
+
+	writer = lend(f, 1, path);
+	assert_int_equal(
+		pack_cache_append(writer, span_of(NULL, LENT_BYTES + 1), &e),
+		-1);
+	pack_cache_put(writer);
+	assert_false(holds(f->cache, 1));
+	assert_int_equal(unlink(path), 0);
+}
+
+static void forgets_a_lent_file_that_lost_bytes(void **state)
+{
+	struct fixture *f = *state;
+	struct pack_cache_key key = key_of(1);
+	struct pack_cache_entry *entry;
+	volatile unsigned char touched;
+	char path[80];
+	bool is_writer;
+	struct span s;
+	struct err e;
+
+	entry = lend(f, 1, path);
+	assert_int_equal(
+		pack_cache_append(entry, span_of(NULL, LENT_BYTES), &e), 0);
+	pack_cache_finish(entry, true);
+	assert_int_equal(truncate(path, 10), 0);
+	assert_int_equal(pack_cache_read(entry, 0, 0, &s, &e), 0);
+	touched = s.data[LENT_BYTES / 2];
+	assert_int_equal(touched, 0);
+	assert_int_equal(pack_cache_read(entry, LENT_BYTES - 20, 0, &s, &e),
+			 -1);
+	assert_int_equal(e.code, ERR_CORRUPT);
+	pack_cache_put(entry);
+	entry = pack_cache_get(f->cache, &key, &is_writer);
+	assert_true(is_writer);
+	pack_cache_finish(entry, false);
+	pack_cache_put(entry);
+	assert_int_equal(unlink(path), 0);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 static int gone_tear_down(void **state)
@@ -308,6 +431,9 @@ int main(void)
 		CASE(tells_readers_when_the_writer_gives_up),
 		CASE(lets_many_follow_one_writer),
 		CASE(does_nothing_without_room),
+		CASE(gives_a_lent_file_as_far_as_it_is_good),
+		CASE(refuses_more_than_was_lent),
+		CASE(forgets_a_lent_file_that_lost_bytes),
 		cmocka_unit_test_setup_teardown(
 			survives_a_directory_that_is_gone, set_up,
 			gone_tear_down),
