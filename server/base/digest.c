@@ -152,3 +152,8 @@ int bytes_equal(const void *a, const void *b, size_t n)
 {
 	return !n || CRYPTO_memcmp(a, b, n) == 0;
 }
+
+void crypto_thread_end(void)
+{
+	OPENSSL_thread_stop();
+}

@@ -48,5 +48,9 @@ void *base64_decode(const char *text, size_t len, size_t *n_out) MUST_CHECK;
 /* Cryptographically strong. Aborts where the kernel has none to give. */
 void random_bytes(void *out, size_t n);
 
+/* Give back what libcrypto keeps for this thread. It does so by itself when a
+ * thread ends, which for a detached one may be after main(). */
+void crypto_thread_end(void);
+
 /* Time independent of where the difference is. */
 int bytes_equal(const void *a, const void *b, size_t n);

@@ -12,6 +12,7 @@
 #include "base/attr.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -93,6 +94,7 @@ static void *session_thread(void *arg)
 	struct sshd_session *s = arg;
 
 	session_serve(s);
+	crypto_thread_end();
 	registry_remove(s->registry, s);
 	return NULL;
 }

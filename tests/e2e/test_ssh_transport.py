@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from crowd import IDENTIFICATION, dial, ssh_string
+from crowd import is_sanitized, IDENTIFICATION, dial, ssh_string
 from daemon import PATIENCE, wait_for
 from raw_ssh import (CLOSE, DATA, EOF, IGNORE, KEX_INIT, REQUEST,
                      WINDOW_ADJUST, RawClient, connect, take, u32)
@@ -240,7 +240,8 @@ def test_bears_windows_and_data_that_make_no_sense(door, keys):
         for _ in range(1000):  # 32 MB that nobody reads
             client.send(DATA, u32(channel), ssh_string(bytes(32000)))
         listen(client, 0.2)
-        assert door.memory_kb() - before < 48 << 10
+        if not is_sanitized():
+            assert door.memory_kb() - before < 48 << 10
     with connect(door, keys("owner")) as client:
         channel = client.open()
         client.send(CLOSE, u32(channel))

@@ -10,7 +10,6 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -296,13 +295,20 @@ static __attribute__((noinline)) uintptr_t dirty_stack(void)
 	return (uintptr_t)&deep[DEEP / 8];
 }
 
-/* What lies there, for which no pointer may be followed. */
+/* What lies there, for which no pointer may be followed: the kernel looks. 0xff
+ * where nothing does. */
 static unsigned char peek(uintptr_t address)
 {
 	unsigned char byte = 0xff;
-	struct iovec mine = { &byte, 1 }, there = { (void *)address, 1 };
+	int ends[2];
 
-	assert_int_equal(process_vm_readv(getpid(), &mine, 1, &there, 1, 0), 1);
+	if (pipe(ends) < 0)
+		return byte;
+	if (write(ends[1], (const void *)address, 1) == 1 &&
+	    read(ends[0], &byte, 1) != 1)
+		byte = 0xff;
+	close(ends[0]);
+	close(ends[1]);
 	return byte;
 }
 
