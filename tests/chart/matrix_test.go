@@ -37,6 +37,8 @@ func matrix(t *testing.T) map[string]string {
 			"loadBalancerSourceRanges: [192.0.2.0/24], annotations: {a: b}}",
 		"ingress": "ingress: {enabled: true, className: nginx, " +
 			"host: git.example.org, tlsSecret: web, annotations: {a: b}}",
+		"ingress of every name": "ingress: {enabled: true, host: '*.example.org', " +
+			"className: '1', tlsSecret: '2'}",
 		"route": "httpRoute: {enabled: true, parentRefs: [{name: gateway, " +
 			"namespace: infra}], hostnames: [git.example.org], annotations: {a: b}}",
 		"monitored": "serviceMonitor: {enabled: true, interval: 1m, " +
