@@ -66,6 +66,9 @@ void admin_restore(const struct admin_call *c, struct http_response *out)
 		in = &memory.base;
 	}
 	if (backup_restore(&place, in, &n, &e) < 0) {
+		/* What was sent is too short, or damaged: not we. */
+		if (e.code == ERR_CLOSED || e.code == ERR_CORRUPT)
+			e.code = ERR_MALFORMED;
 		admin_refuse(out, &e, "restore", NULL);
 		return;
 	}

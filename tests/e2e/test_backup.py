@@ -199,6 +199,7 @@ def test_a_damaged_backup_leaves_everything_as_it_was(full, make_daemon):
         assert done.returncode == 1, name
         assert done.stderr.startswith(b"headwater: "), name
         assert files(new) == before, name
+    assert "status=500" not in new.log()  # nothing of the server's broke
     assert cli(new, "restore", "-", stdin=whole).returncode == 0
     assert new.fsck("cluster") == ""
 
