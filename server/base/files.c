@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/err.h"
+#include "base/shared_sync.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -171,11 +172,16 @@ static int open_dir(const char *dir, struct err *e)
 	return fd < 0 ? err_errno(e, "opening %s", dir) : fd;
 }
 
-int dir_sync(const char *dir, struct err *e)
+static int dir_flush(const char *dir, struct err *e)
 {
 	CLEANUP(closep) int fd = open_dir(dir, e);
 
 	return fd < 0 ? -1 : sync_fd(fd, dir, e);
+}
+
+int dir_sync(const char *dir, struct err *e)
+{
+	return shared_sync(dir, dir_flush, e);
 }
 
 int parent_sync(const char *path, struct err *e)

@@ -46,7 +46,8 @@ bool fd_claim(int fd);
  * its descriptor, claimed, else -1. */
 int fd_claim_dead(int dir, const char *name);
 
-/* fsync of the directory that holds `path`, or of `dir` itself. */
+/* fsync of the directory that holds `path`, or of `dir` itself; one for all
+ * threads that ask for it at once (shared_sync.h). */
 int dir_sync(const char *dir, struct err *e) MUST_CHECK;
 int parent_sync(const char *path, struct err *e) MUST_CHECK;
 
