@@ -226,7 +226,9 @@ int bundle_import(struct repository *r, struct stream *in,
 	CLEANUP(bundle_reader_fini) struct bundle_reader reader;
 
 	bundle_reader_init(&reader, in);
-	m.lock = repo_lock_pushes(repository_dir(r));
+	m.lock = repo_lock_pushes(repository_dir(r), e);
+	if (m.lock < 0)
+		return -1;
 	m.snapshot = repository_snapshot(r, e);
 	if (!m.snapshot)
 		return -1;

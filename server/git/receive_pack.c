@@ -62,8 +62,11 @@ static void push_fini(struct push *p)
 /* Under the lock: what the snapshot's refs lead to stays until ours moved. */
 static int snapshot_take(struct push *p, struct err *e)
 {
-	if (!p->options->advertise_only)
-		p->lock = repo_lock_pushes(p->git_dir);
+	if (!p->options->advertise_only) {
+		p->lock = repo_lock_pushes(p->git_dir, e);
+		if (p->lock < 0)
+			return -1;
+	}
 	p->snapshot = repository_snapshot(p->repository, e);
 	if (!p->snapshot)
 		return -1;

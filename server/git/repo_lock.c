@@ -25,38 +25,62 @@
 #define GC_STALE_S  43200 /* git's own twelve hours */
 #define HOST_SIZE   256
 
-static int lock_file(const char *git_dir, const char *name, int how,
-		     struct err *e)
+static int lock_open(const char *git_dir, const char *name, struct err *e)
 {
 	CLEANUP(freep) char *path = path_join(git_dir, name);
-	CLEANUP(closep) int fd = -1;
-	int result;
+	int fd;
 
 	if (!path)
 		return err_nomem(e);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
-	if (fd < 0)
-		return err_errno(e, "%s", path);
+	return fd < 0 ? err_errno(e, "%s", path) : fd;
+}
+
+static int lock_take(int fd, int how)
+{
+	int result;
+
 	do {
 		result = flock(fd, how);
 	} while (result < 0 && errno == EINTR);
-	if (result < 0 && errno == EWOULDBLOCK)
-		return err_set(e, ERR_CONFLICT, "%s is held", path);
-	if (result < 0)
-		return err_errno(e, "locking %s", path);
-	return take_fd(&fd);
+	return result;
 }
 
-int repo_lock_pushes(const char *git_dir)
+/* Without waiting. */
+static int lock_file(const char *git_dir, const char *name, struct err *e)
 {
-	struct err ignored;
+	CLEANUP(closep) int fd = lock_open(git_dir, name, e);
 
-	return lock_file(git_dir, PUSHES, LOCK_SH, &ignored);
+	if (fd < 0)
+		return -1;
+	if (!lock_take(fd, LOCK_EX | LOCK_NB))
+		return take_fd(&fd);
+	if (errno == EWOULDBLOCK)
+		return err_set(e, ERR_CONFLICT, "%s/%s is held", git_dir, name);
+	return err_errno(e, "locking %s/%s", git_dir, name);
+}
+
+/* Of a file system that cannot lock, whoever asks. */
+static bool has_no_locks(int number)
+{
+	return number == EOPNOTSUPP || number == ENOLCK || number == ENOSYS ||
+	       number == EINVAL;
+}
+
+int repo_lock_pushes(const char *git_dir, struct err *e)
+{
+	CLEANUP(closep) int fd = lock_open(git_dir, PUSHES, e);
+
+	if (fd < 0)
+		return -1;
+	if (lock_take(fd, LOCK_SH) < 0 && !has_no_locks(errno))
+		return err_errno(e, "locking %s/%s", git_dir, PUSHES);
+	return take_fd(&fd);
 }
 
 int repo_lock_alone(const char *git_dir, struct err *e)
 {
-	return lock_file(git_dir, PUSHES, LOCK_EX | LOCK_NB, e);
+	return lock_file(git_dir, PUSHES, e);
 }
 
 /* -- gc.pid ---------------------------------------------------------------- */
@@ -146,7 +170,7 @@ int gc_lock_take(const char *git_dir, const char *id,
 	*out = l;
 	if (!path)
 		return err_nomem(e);
-	l.fd = lock_file(git_dir, MAINTENANCE, LOCK_EX | LOCK_NB, e);
+	l.fd = lock_file(git_dir, MAINTENANCE, e);
 	if (l.fd < 0)
 		return -1;
 	l.pid_file = path;

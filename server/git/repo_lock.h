@@ -19,10 +19,10 @@
 
 struct err;
 
-/* A descriptor to be closed; -1 where the file system has no such locks (then
- * repo_lock_alone() fails as well, and nothing ever vanishes). Waits for
- * whoever is alone, who is quick. */
-int repo_lock_pushes(const char *git_dir);
+/* A descriptor to be closed, also where the file system has no such locks (then
+ * repo_lock_alone() fails, and nothing ever vanishes). Waits for whoever is
+ * alone, who is quick. -1: who goes on without may lose what it counts on. */
+int repo_lock_pushes(const char *git_dir, struct err *e) MUST_CHECK;
 
 /* Without waiting: ERR_CONFLICT where pushes are under way. */
 int repo_lock_alone(const char *git_dir, struct err *e) MUST_CHECK;

@@ -517,6 +517,7 @@ static void nothing_goes_while_somebody_pushes(void **state)
 {
 	struct maintain_options o = with_kind(MAINTAIN_ALL);
 	struct maintain_result result;
+	struct err e;
 	int push;
 
 	(void)state;
@@ -525,7 +526,7 @@ static void nothing_goes_while_somebody_pushes(void **state)
 	forget_a_branch();
 	o.grace_s = 0;
 	maintain(&o);
-	push = repo_lock_pushes("r.git");
+	push = repo_lock_pushes("r.git", &e);
 	assert_true(push >= 0);
 	result = maintain(&o);
 	assert_int_equal(result.n_expired, 0);
@@ -701,6 +702,7 @@ static void old_left_overs_are_swept(void **state)
 static void left_overs_of_packs_wait_for_pushes(void **state)
 {
 	struct maintain_options o = step;
+	struct err e;
 	int push;
 
 	(void)state;
@@ -709,7 +711,7 @@ static void left_overs_of_packs_wait_for_pushes(void **state)
 	o.is_alone = false;
 	sh("cd r.git/objects && mkdir replaced && : > replaced/pack-12.pack && "
 	   ": > pack/pack-12.idx");
-	push = repo_lock_pushes("r.git");
+	push = repo_lock_pushes("r.git", &e);
 	assert_true(push >= 0);
 	maintain(&o);
 	assert_true(exists("r.git/objects/pack/pack-12.idx"));

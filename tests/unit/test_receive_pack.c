@@ -407,6 +407,19 @@ static void refuses_a_hole_in_history(void **state)
 	assert_sound();
 }
 
+/* What it counts on could vanish meanwhile. */
+static void without_its_lock_no_push_begins(void **state)
+{
+	(void)state;
+	make_server("");
+	make_client();
+	sh("mkdir r.git/headwater-pushes");
+	assert_int_not_equal(git("push -q origin main"), 0);
+	assert_said("headwater-pushes");
+	sh("rmdir r.git/headwater-pushes");
+	assert_int_equal(git("push -q origin main"), 0);
+}
+
 static void becomes_shallow_where_that_is_allowed(void **state)
 {
 	(void)state;
@@ -725,6 +738,7 @@ int main(int argc, char **argv)
 		CASE(a_pack_over_the_limit_is_read_to_its_end),
 		CASE(refuses_what_fsck_refuses),
 		CASE(refuses_a_hole_in_history),
+		CASE(without_its_lock_no_push_begins),
 		CASE(becomes_shallow_where_that_is_allowed),
 		CASE(of_two_updates_of_a_ref_the_first_counts),
 		CASE(where_objects_are_checked_a_hole_fails_the_pack),
