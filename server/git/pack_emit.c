@@ -339,6 +339,14 @@ static int emit_objects(struct emitter *m, struct err *e)
 	return pack_out_trailer(&m->out, e);
 }
 
+static int sum_wrong(const struct pack *pack, struct err *e)
+{
+	return err_set(e, ERR_CORRUPT,
+		       "%s is damaged: its checksum is wrong; try again for "
+		       "what can be had without it",
+		       pack_path(pack));
+}
+
 /* The first time a pack goes out whole its bytes are compared with its trailer,
  * so that what rotted on disk is told by name and not left to the client. Where
  * it is wrong, the next fetch goes entry by entry, and finds which one it is or
@@ -353,12 +361,7 @@ static int check_sum(struct pack *pack, struct pack_out *out,
 	is_right = trailer.len == sizeof sum &&
 		   !memcmp(trailer.data, sum, sizeof sum);
 	pack_set_sum(pack, is_right ? PACK_SUM_RIGHT : PACK_SUM_WRONG);
-	if (is_right)
-		return 0;
-	return err_set(e, ERR_CORRUPT,
-		       "%s is damaged: its checksum is wrong; try again for "
-		       "what can be had without it",
-		       pack_path(pack));
+	return is_right ? 0 : sum_wrong(pack, e);
 }
 
 /* All but the trailer; then, if all of it is as it was written, the trailer. */
@@ -369,6 +372,9 @@ static int emit_whole(struct pack_plan *plan, struct pack_out *out,
 	struct span bytes = pack_bytes(pack), body;
 
 	plan->stats.n_reused = plan->count;
+	/* Found since the plan was made, by another clone. */
+	if (pack_sum(pack) == PACK_SUM_WRONG)
+		return sum_wrong(pack, e);
 	if (!span_take(&bytes, (size_t)pack_end(pack), &body) ||
 	    pack_out_add(out, body, e) < 0 || pack_check(pack, e) < 0 ||
 	    (out->digest && check_sum(pack, out, bytes, e) < 0) ||
@@ -387,8 +393,8 @@ const struct pack *pack_plan_whole(const struct pack_plan *p)
 static bool must_hash(const struct pack_plan *p)
 {
 	return !p->stats.is_whole_pack ||
-	       pack_sum(objects_pack(p->objects, p->whole_pack)) ==
-		       PACK_SUM_UNKNOWN;
+	       pack_sum(objects_pack(p->objects, p->whole_pack)) !=
+		       PACK_SUM_RIGHT;
 }
 
 int pack_emit(struct pack_plan *p,

@@ -823,6 +823,33 @@ static void cuts_and_deepens_as_git_does(void **state)
 	assert_true(n_more * 100 < n_git * 3);
 }
 
+static int to_nowhere(void *arg, struct span piece, struct err *e)
+{
+	(void)arg;
+	(void)piece;
+	(void)e;
+	return 0;
+}
+
+/* Another clone finds that the pack is wrong, after this one was planned. */
+static void emit_what_rots(struct trial *t, struct pack *pack)
+{
+	const struct pack_source source = {
+		.objects = t->lab->objects,
+		.graph = t->lab->graph,
+		.reach = t->lab->reach,
+	};
+	struct pack_plan *plan;
+	struct err e = { 0 };
+
+	plan = pack_plan_make(&source, &t->request, NULL, &e);
+	assert_non_null(plan);
+	pack_set_sum(pack, PACK_SUM_WRONG);
+	assert_int_equal(pack_emit(plan, to_nowhere, NULL, &e), -1);
+	assert_int_equal(e.code, ERR_CORRUPT);
+	pack_plan_free(plan);
+}
+
 static void copies_a_whole_pack_as_it_is(void **state)
 {
 	struct lab *l = need_git(state);
@@ -863,7 +890,7 @@ static void copies_a_whole_pack_as_it_is(void **state)
 		assert_int_equal(pack_sum(objects_pack(l->objects, 0)),
 				 PACK_SUM_RIGHT);
 		/* One that rotted is not taken for what it says it is. */
-		pack_set_sum(objects_pack(l->objects, 0), PACK_SUM_WRONG);
+		emit_what_rots(&t, objects_pack(l->objects, 0));
 		emit(&t, &stats);
 		assert_false(stats.is_whole_pack);
 		list_pack(l, "our");
