@@ -6,10 +6,12 @@
 #include "admin/cli.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <netdb.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -18,7 +20,7 @@
 
 #define GREETING      "SSH-2.0-"
 #define GREETING_SIZE 256 /* RFC 4253, with a NUL in place of the LF */
-#define PATIENCE_S    5	  /* for a connection, and for each part of an answer */
+#define PATIENCE_S    5	  /* for a connection, and for the whole line */
 
 static inline void addrinfop(struct addrinfo **a)
 {
@@ -70,13 +72,23 @@ static int reach(const struct addrinfo *a)
 	return -1;
 }
 
+/* False where there is no time left. */
+static bool wait_until(int fd, int64_t until_ms)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	int64_t left = until_ms - clock_ms();
+
+	return left > 0 && poll(&p, 1, (int)left) == 1;
+}
+
 /* The first line that is sent, what no terminal should see of it replaced. */
 static void read_line(int fd, char line[GREETING_SIZE])
 {
+	int64_t until = clock_ms() + PATIENCE_S * 1000;
 	size_t n = 0;
 
-	while (n < GREETING_SIZE - 1 && read(fd, line + n, 1) == 1 &&
-	       line[n] != '\n') {
+	while (n < GREETING_SIZE - 1 && wait_until(fd, until) &&
+	       read(fd, line + n, 1) == 1 && line[n] != '\n') {
 		if (!isprint((unsigned char)line[n]))
 			line[n] = '?';
 		n++;

@@ -59,3 +59,18 @@ def test_says_who_else_is_there(talker, said, shown):
     result = ping(talker(said))
     assert result.returncode == 1
     assert "no SSH server" in result.stderr and shown in result.stderr
+
+
+def test_does_not_wait_for_whoever_never_ends_a_line():
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        def drip():
+            connection, _ = server.accept()
+            with connection:
+                while not over.wait(0.5):
+                    connection.send(b"x")
+
+        threading.Thread(target=drip, daemon=True).start()
+        result = ping(f"127.0.0.1:{server.getsockname()[1]}")
+        over.set()
+    assert result.returncode == 1 and '"xxx' in result.stderr
