@@ -8,7 +8,8 @@
  * cursor, hide a part of itself or begin a line.
  * A line that grows too long loses its last pairs as a whole and says so with
  * cut=true.
- * Lock order: `output` and `recent_lock` are taken last, and held for one write
+ * A reader of standard error that stops reading stops nothing: see log_output.h.
+ * Lock order: `output_lock` and `recent_lock` are taken last, and held for one write
  * or one copy.
  */
 #include "base/log.h"
@@ -16,7 +17,8 @@
 #include "base/attr.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/files.h"
+#include "base/log_output.h"
+#include "base/metrics.h"
 #include "base/span.h"
 
 #include <inttypes.h>
@@ -26,18 +28,19 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LINE_MAX_BYTES ((size_t)16 << 10)
-
 /* Kept free for what ends a line: `,"cut":"true"}` and a newline. */
 #define LINE_TAIL_BYTES 24
 
 #define REPLACEMENT 0xfffdu
 
+/* Longer than a reader who works is away; all who log wait meanwhile. */
+#define PATIENCE_MS 1000
+
 struct line {
 	size_t len;
 	bool is_full;
 	bool is_json;
-	char text[LINE_MAX_BYTES];
+	char text[LOG_LINE_MAX];
 };
 
 /* What every line begins with. */
@@ -51,7 +54,15 @@ struct log_head {
 static enum log_level max_level = LEVEL_INFO;
 static enum log_format line_format = LOG_TEXT;
 
-static pthread_mutex_t output = PTHREAD_MUTEX_INITIALIZER;
+static struct metric_family dropped = METRIC_COUNTER(
+	"headwater_log_dropped", "Lines of the log that nobody took in time.",
+	NULL);
+
+static pthread_mutex_t output_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct log_output output = {
+	.fd = STDERR_FILENO,
+	.patience_ms = PATIENCE_MS,
+};
 
 /* A ring: the n-th warning or error since the start is at n % LOG_RECENT. */
 static pthread_mutex_t recent_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -87,6 +98,7 @@ void log_configure(enum log_level level, enum log_format format)
 {
 	max_level = level;
 	line_format = format;
+	metric_register(&dropped);
 }
 
 bool log_enabled(enum log_level level)
@@ -262,16 +274,6 @@ static void line_end(struct line *l)
 				   l->is_json ? "}" : "");
 }
 
-/* Where standard error is gone there is nobody to tell. */
-static void line_write(const struct line *l)
-{
-	struct err ignored;
-
-	pthread_mutex_lock(&output);
-	(void)!fd_write_full(STDERR_FILENO, l->text, l->len, &ignored);
-	pthread_mutex_unlock(&output);
-}
-
 /* `l` is of the text format and ended. */
 static void remember(const struct line *l)
 {
@@ -317,6 +319,44 @@ static void line_make(struct line *l, enum log_format format,
 			add_pair(l, name, value);
 	}
 	line_end(l);
+}
+
+static __attribute__((sentinel)) void notice_make(struct line *l, ...)
+{
+	char now[CLOCK_ISO_SIZE];
+	struct log_head head = { LEVEL_WARN, "log.dropped", clock_iso(now) };
+	va_list args;
+
+	va_start(args, l);
+	line_make(l, line_format, &head, args);
+	va_end(args);
+}
+
+/* Say how many lines are missing where they are missing. Lock held. */
+static void tell_dropped(void)
+{
+	static struct line notice;
+	uint64_t n = output.n_dropped;
+
+	if (!n || !log_output_is_ready(&output))
+		return;
+	notice_make(&notice, "lines", fmt_u64(n), NULL);
+	if (log_output_line(&output, span_of(notice.text, notice.len)))
+		output.n_dropped = 0;
+	else
+		output.n_dropped = n;
+}
+
+static void line_write(const struct line *l)
+{
+	bool is_taken;
+
+	pthread_mutex_lock(&output_lock);
+	tell_dropped();
+	is_taken = log_output_line(&output, span_of(l->text, l->len));
+	pthread_mutex_unlock(&output_lock);
+	if (!is_taken)
+		metric_add(&dropped, 1, NULL);
 }
 
 void log_event(enum log_level level, const char *event, ...)

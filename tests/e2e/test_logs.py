@@ -2,15 +2,18 @@
 """What the log says of everything that happens, and what it never says."""
 
 import base64
+import fcntl
 import json
+import os
 import re
+import select
 import subprocess
 
 import paramiko
 import pytest
 
 from conftest import public
-from daemon import Git
+from daemon import Daemon, Git
 from test_http_hostile import get, post, talk
 from test_http_tls import make_certificate
 from wire import ZERO, execute, exit_code, hear, login, pkt, read_list
@@ -196,3 +199,37 @@ def test_says_what_happened_and_no_secret(logged, receiver, keys, tmp_path):
     assert " rejected: " in pushes[2]["refs"]
     assert all(e["peer"].startswith("unix:") for e in events
                if e["event"] == "admin.verb")
+
+
+def test_serves_on_while_nobody_reads_its_log(tmp_path, keys):
+    daemon = Daemon(tmp_path, options=["--log-level=debug"])
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 16 << 10)
+    daemon.process = subprocess.Popen(daemon.command(), stderr=writer,
+                                      stdin=subprocess.DEVNULL)
+    os.close(writer)
+    try:
+        begun = b""
+        while b"event=ready" not in begun or not begun.endswith(b"\n"):
+            begun += os.read(reader, 65536)
+        daemon.addresses = dict(re.findall(r"\b(ssh|http|probe)=(\S+)",
+                                           begun.decode()))
+        # 20 KB at least, none of which is read.
+        for _ in range(200):
+            assert b"HTTP/1.1 404" in get(daemon.http_port, "/absent")
+        dropped = daemon.metric("headwater_log_dropped_total")
+        assert dropped > 0
+        text = b""
+        while b"event=log.dropped" not in text or not text.endswith(b"\n"):
+            if not select.select([reader], [], [], 0)[0]:
+                get(daemon.http_port, "/absent")
+            text += os.read(reader, 65536)
+        lines = text.decode().splitlines()
+        for line in lines:
+            parse(line, "text")
+        told = sum(int(parse(line, "text")["lines"]) for line in lines
+                   if "event=log.dropped" in line)
+        assert told >= dropped
+    finally:
+        daemon.stop()
+        os.close(reader)
