@@ -307,16 +307,19 @@ static struct snapshot *snapshot_plus(const struct snapshot *old,
 
 	if (!s)
 		return NULL;
-	*s = *old;
-	atomic_init(&s->n_owners, 1);
 	s->objects = objects_plus(old->objects, pack, &ignored);
 	if (!s->objects) {
 		free(s);
 		return NULL;
 	}
-	refs_get(s->refs);
-	commits_get(s->commits);
+	s->repository = old->repository;
+	s->refs = refs_get(old->refs);
+	s->commits = commits_get(old->commits);
+	s->config = old->config;
+	s->config_sig = old->config_sig;
+	s->config_owners = old->config_owners;
 	atomic_fetch_add(s->config_owners, 1);
+	s->n_owners = 1;
 	return s;
 }
 
