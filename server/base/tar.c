@@ -157,6 +157,11 @@ static int no_archive(struct err *e)
 	return err_set(e, ERR_MALFORMED, "this is no archive, or a damaged one");
 }
 
+static int cut_off(struct err *e)
+{
+	return err_set(e, ERR_CLOSED, "the archive ends too early");
+}
+
 static int get_octal(const char *field, size_t n, uint64_t *out)
 {
 	size_t i = 0;
@@ -183,9 +188,7 @@ static int read_block(struct stream *in, struct ustar *u, struct err *e)
 	int rc = stream_read_full(in, u, sizeof *u, e);
 
 	if (rc <= 0)
-		return rc < 0 ? -1
-			      : err_set(e, ERR_CLOSED,
-					"the archive ends too early");
+		return rc < 0 ? -1 : cut_off(e);
 	if (is_zero(u))
 		return 0;
 	if (memcmp(u->magic, "ustar", 5) != 0 ||
@@ -247,12 +250,15 @@ static int read_records(struct stream *in, uint64_t size, bool *has_size,
 	char text[PAX_MAX];
 	struct span s = span_of(text, (size_t)size);
 	struct span key, value;
+	int rc;
 
 	if (!size || size > sizeof text)
 		return no_archive(e);
-	if (stream_read_full(in, text, (size_t)size, e) <= 0 ||
-	    tar_skip_pad(in, size, e) < 0)
-		return no_archive(e);
+	rc = stream_read_full(in, text, (size_t)size, e);
+	if (rc <= 0)
+		return rc < 0 ? -1 : cut_off(e);
+	if (tar_skip_pad(in, size, e) < 0)
+		return -1;
 	while (s.len) {
 		if (take_record(&s, &key, &value) < 0)
 			return no_archive(e);
@@ -319,7 +325,7 @@ int tar_skip_pad(struct stream *in, uint64_t size, struct err *e)
 	int rc = n ? stream_read_full(in, pad, n, e) : 1;
 
 	if (!rc)
-		return err_set(e, ERR_CLOSED, "the archive ends too early");
+		return cut_off(e);
 	if (rc > 0 && memcmp(pad, zeros, n) != 0)
 		return no_archive(e);
 	return rc < 0 ? -1 : 0;

@@ -134,12 +134,14 @@ static void refuses_what_is_cut_off(void **state)
 
 		stream_mem_init(&s, span_of(b.data, n), NULL);
 		rc = tar_next(&s.base, &entry, &e);
+		if (rc == 1 && stream_read_full(&s.base, data, 4, &e) != 1)
+			continue;
 		if (rc == 1)
-			rc = stream_read_full(&s.base, data, 4, &e) != 1 ||
-					     tar_skip_pad(&s.base, 4, &e) < 0
+			rc = tar_skip_pad(&s.base, 4, &e) < 0
 				     ? -1
 				     : tar_next(&s.base, &entry, &e);
 		assert_int_equal(rc, -1);
+		assert_int_equal(e.code, ERR_CLOSED);
 	}
 }
 
