@@ -11,6 +11,7 @@
 #include "git/refs_view.h"
 #include "git/repository.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +27,7 @@ bool old_pack_has(const char *stem, const char *suffix)
 
 	if (asprintf(&path, "%s.%s", stem, suffix) < 0)
 		path = NULL;
-	return path && !lstat(path, &st);
+	return !path || !lstat(path, &st) || errno != ENOENT;
 }
 
 /* The stem of a pack of ours that is not held; NULL. malloc'ed. */

@@ -60,7 +60,8 @@ static inline int maintain_tick(const struct maintain *m, struct err *e)
 /* maintain_list.c: from the directories. */
 int maintain_list_packs(struct maintain *m, struct err *e) MUST_CHECK;
 int maintain_list_loose(struct maintain *m, struct err *e) MUST_CHECK;
-/* "STEM.SUFFIX" is there. */
+/* "STEM.SUFFIX" is there, or that cannot be told: what depends on its absence
+ * is not done then. */
 bool old_pack_has(const char *stem, const char *suffix);
 
 /* maintain_expire.c: fill `reachable`, `times`, `expired`, and what the packs

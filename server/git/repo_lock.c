@@ -114,13 +114,27 @@ static bool holder_read(const char *path, struct holder *out)
 		      out->host, out->id) >= 2;
 }
 
+static bool is_of_the_dead(const char *path,
+			   bool (*is_dead)(void *arg, const char *id),
+			   void *arg)
+{
+	struct holder h;
+
+	return holder_read(path, &h) && *h.id && is_dead(arg, h.id);
+}
+
 void gc_lock_sweep(const char *git_dir,
 		   bool (*is_dead)(void *arg, const char *id), void *arg)
 {
 	CLEANUP(freep) char *path = path_join(git_dir, GC_PID);
-	struct holder h;
+	CLEANUP(closep) int fd = -1;
+	struct err ignored;
 
-	if (path && holder_read(path, &h) && *h.id && is_dead(arg, h.id))
+	if (!path || !is_of_the_dead(path, is_dead, arg))
+		return;
+	/* Who has the lock is writing, or has written, its own. */
+	fd = lock_file(git_dir, MAINTENANCE, &ignored);
+	if (fd >= 0 && is_of_the_dead(path, is_dead, arg))
 		unlink(path);
 }
 
@@ -174,12 +188,15 @@ int gc_lock_take(const char *git_dir, const char *id,
 	if (l.fd < 0)
 		return -1;
 	l.pid_file = path;
-	if (judge_holder(path, is_dead, arg, e) < 0 ||
-	    pid_file_write(&l, id, e) < 0) {
+	if (judge_holder(path, is_dead, arg, e) < 0) {
 		close(l.fd);
 		return -1;
 	}
 	path = NULL;
+	if (pid_file_write(&l, id, e) < 0) {
+		gc_lock_drop(&l);
+		return -1;
+	}
 	*out = l;
 	return 0;
 }

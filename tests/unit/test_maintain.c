@@ -2,7 +2,7 @@
 /* Maintenance of repositories that stock git made, judged by stock git. */
 #include "git_fixture.h"
 
-#include "git/maintain.h"
+#include "git/maintain_state.h"
 #include "git/object.h"
 #include "git/objects.h"
 #include "git/pack_geometry.h"
@@ -760,6 +760,43 @@ static void two_at_once_are_one(void **state)
 	assert_sound();
 }
 
+static bool knows_of_death(void *arg, const char *id)
+{
+	(void)arg;
+	return !strcmp(id, "dead");
+}
+
+/* It may have been the dead one's a moment ago. */
+static void a_lock_that_is_held_is_nobodys_to_sweep(void **state)
+{
+	struct gc_lock lock;
+	struct err e;
+
+	(void)state;
+	NEED_GIT();
+	make_repository();
+	assert_int_equal(gc_lock_take("r.git", "dead", NULL, NULL, &lock, &e),
+			 0);
+	gc_lock_sweep("r.git", knows_of_death, NULL);
+	assert_true(exists("r.git/gc.pid"));
+	gc_lock_drop(&lock);
+	put("r.git/gc.pid", "1 somewhere dead\n");
+	gc_lock_sweep("r.git", knows_of_death, NULL);
+	assert_false(exists("r.git/gc.pid"));
+}
+
+/* A file that cannot be looked at is no file that is missing. */
+static void when_in_doubt_a_part_of_a_pack_is_there(void **state)
+{
+	char stem[300];
+
+	(void)state;
+	memset(stem, 'x', sizeof stem - 1);
+	stem[sizeof stem - 1] = '\0';
+	assert_true(old_pack_has(stem, "pack"));
+	assert_false(old_pack_has("nowhere", "pack"));
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, enter, fixture_leave)
@@ -792,6 +829,8 @@ int main(void)
 		CASE(left_overs_of_packs_wait_for_pushes),
 		CASE(git_gc_and_we_exclude_each_other),
 		CASE(two_at_once_are_one),
+		CASE(a_lock_that_is_held_is_nobodys_to_sweep),
+		CASE(when_in_doubt_a_part_of_a_pack_is_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
