@@ -39,7 +39,8 @@ func crowdTime(t *testing.T) time.Duration {
 func isRestart(err error) bool {
 	for _, text := range []string{"connection refused", "EOF",
 		"connection reset", "broken pipe", "unexpected packet",
-		"use of closed network connection"} {
+		"use of closed network connection",
+		"server closed idle connection"} {
 		if strings.Contains(err.Error(), text) {
 			return true
 		}
