@@ -15,6 +15,7 @@ import pytest
 
 from conftest import public
 from daemon import HEADWATER, PATIENCE, Git, Receiver, wait_for
+from gomodule import GoModule
 
 
 def cli(daemon, *words, stdin=None):
@@ -94,6 +95,29 @@ def test_everything_comes_back_from_nothing(full, make_daemon, tmp_path):
     git("push", "-q", "-f", new.ssh_url("cluster"), "main",
         cwd=git.directory / "work")
     wait_for(lambda: len(receiver.requests) > before, "the webhook")
+
+
+def test_flux_goes_on_after_the_drill(full, make_daemon):
+    """The same URL, identity and known_hosts, and the same commit."""
+    flux = GoModule("flux")
+    git, _ = full
+    daemon = git.daemon
+    git("ls-remote", daemon.ssh_url("cluster"))  # known_hosts is written
+
+    def clone():
+        done = flux.run("run", "./clone", daemon.ssh_url("cluster"), "main",
+                        git.key, git.known_hosts, timeout=PATIENCE + 300)
+        assert done.returncode == 0, done.stdout
+        return done.stdout.split()[-1]
+
+    commit = clone()
+    backup = cli(daemon, "backup", "-").stdout
+    daemon.kill()
+    new = make_daemon("second", options=[
+        f"--ssh=127.0.0.1:{daemon.ssh_port}"])
+    assert cli(new, "restore", "-", stdin=backup).returncode == 0
+    new.restart()
+    assert clone() == commit
 
 
 def test_works_without_a_daemon(full, make_daemon, tmp_path):
