@@ -14,10 +14,9 @@ static int call(struct cli *c, const char *repo, const char *verb,
 		struct api_answer *out)
 {
 	CLEANUP(freep) char *path = api_path("repos", repo, verb);
-	int result = api_call(c,
-			      &(struct api_request){ .method = "POST",
-						     .path = path },
-			      out);
+	int result = api_call(
+		c, &(struct api_request){ .method = "POST", .path = path },
+		out);
 
 	if (!result && c->is_json)
 		puts(buf_str(&out->text));
@@ -32,10 +31,10 @@ static int for_all(struct cli *c, care *each)
 	size_t i;
 	int worst;
 
-	worst = api_call(c,
-			 &(struct api_request){ .method = "GET",
-						.path = "/v1/repos" },
-			 &a);
+	worst = api_call(
+		c,
+		&(struct api_request){ .method = "GET", .path = "/v1/repos" },
+		&a);
 	if (worst)
 		return worst;
 	json_array_foreach(json_object_get(a.json, "repos"), i, one)
@@ -81,8 +80,8 @@ static int maintain(struct cli *c, const char *repo)
 
 	if (result || c->is_json)
 		return result;
-	printf("%s: packs %lld, now %lld", repo,
-	       number(a.json, "packs_before"), number(a.json, "packs"));
+	printf("%s: packs %lld, now %lld", repo, number(a.json, "packs_before"),
+	       number(a.json, "packs"));
 	say(a.json, "loose", "loose objects packed");
 	say(a.json, "refs", "refs packed");
 	say(a.json, "unreachable", "unreachable objects waiting");
@@ -107,7 +106,7 @@ static void show_problem(const char *repo, const json_t *problem)
 
 	printf("%s: %s", repo,
 	       json_is_true(json_object_get(problem, "warning")) ? "warning: "
-								  : "");
+								 : "");
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
 		CLEANUP(freep) char *text = show_text(problem, fields[i]);
 

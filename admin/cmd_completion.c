@@ -7,18 +7,17 @@
 
 #include <string.h>
 
-static const char head[] =
-	"_headwater() {\n"
-	"    local cur=${COMP_WORDS[COMP_CWORD]} words= i\n"
-	"    local -a said=()\n"
-	"    for ((i = 1; i < COMP_CWORD; i++)); do\n"
-	"        case ${COMP_WORDS[i]} in\n"
-	"        --socket | --data) ((i++)) ;;\n"
-	"        -*) ;;\n"
-	"        *) said+=(\"${COMP_WORDS[i]}\") ;;\n"
-	"        esac\n"
-	"    done\n"
-	"    case \"${said[0]} ${said[1]}\" in\n";
+static const char head[] = "_headwater() {\n"
+			   "    local cur=${COMP_WORDS[COMP_CWORD]} words= i\n"
+			   "    local -a said=()\n"
+			   "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
+			   "        case ${COMP_WORDS[i]} in\n"
+			   "        --socket | --data) ((i++)) ;;\n"
+			   "        -*) ;;\n"
+			   "        *) said+=(\"${COMP_WORDS[i]}\") ;;\n"
+			   "        esac\n"
+			   "    done\n"
+			   "    case \"${said[0]} ${said[1]}\" in\n";
 
 static const char tail[] =
 	"    esac\n"

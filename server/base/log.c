@@ -8,9 +8,10 @@
  * cursor, hide a part of itself or begin a line.
  * A line that grows too long loses its last pairs as a whole and says so with
  * cut=true.
- * A reader of standard error that stops reading stops nothing: see log_output.h.
- * Lock order: `output_lock` and `recent_lock` are taken last, and held for one write
- * or one copy.
+ * A reader of standard error that stops reading stops nothing: see
+ * log_output.h.
+ * Lock order: `output_lock` and `recent_lock` are taken last, and held for one
+ * write or one copy.
  */
 #include "base/log.h"
 
@@ -54,9 +55,9 @@ struct log_head {
 static enum log_level max_level = LEVEL_INFO;
 static enum log_format line_format = LOG_TEXT;
 
-static struct metric_family dropped = METRIC_COUNTER(
-	"headwater_log_dropped", "Lines of the log that nobody took in time.",
-	NULL);
+static struct metric_family dropped =
+	METRIC_COUNTER("headwater_log_dropped",
+		       "Lines of the log that nobody took in time.", NULL);
 
 static pthread_mutex_t output_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct log_output output = {

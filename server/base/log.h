@@ -9,8 +9,9 @@
  * the edge that handles the error logs it, once.
  * Format: logfmt ("time=... level=info event=push.accepted repo=cluster"), or
  * one JSON object a line.
- * Threads: any; lines come one after the other. Where standard error is not read
- * for a second, lines are dropped until it is, and "log.dropped" says how many.
+ * Threads: any; lines come one after the other. Where standard error is not
+ * read for a second, lines are dropped until it is, and "log.dropped" says how
+ * many.
  * Limits: a value is cut at LOG_VALUE_MAX bytes, a line at 16 KiB.
  */
 #pragma once

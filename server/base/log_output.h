@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Lines to a descriptor whose reader may stop reading: one who is slow is waited
- * for, one who has stopped stops nobody.
+ * Lines to a descriptor whose reader may stop reading: one who is slow is
+ * waited for, one who has stopped stops nobody.
  *
  * A line that is not taken in time is dropped and counted, and so is what
  * follows, without waiting, until something is taken again. A line that was

@@ -61,8 +61,8 @@ static void leave_locked(const struct waiter *self)
 	*at = self->next;
 }
 
-int shared_sync(const char *path,
-		int (*flush)(const char *path, struct err *e), struct err *e)
+int shared_sync(const char *path, int (*flush)(const char *path, struct err *e),
+		struct err *e)
 {
 	struct waiter self = { .path = path };
 

@@ -17,8 +17,7 @@ struct err;
 
 /* `flush` is called with `path` and `e`, by this thread or by another that
  * waits for the same path; 0 or -1. All callers with one path give the same. */
-int shared_sync(const char *path,
-		int (*flush)(const char *path, struct err *e),
+int shared_sync(const char *path, int (*flush)(const char *path, struct err *e),
 		struct err *e) MUST_CHECK;
 
 /* How many callers of this path are under way. */

@@ -68,7 +68,8 @@ static int write_block(struct stream *out, const char *name, char type,
 	size_t n = strlen(name);
 
 	memcpy(u.name, name, n < sizeof u.name ? n : sizeof u.name);
-	memcpy(u.magic, "ustar\0" "00", sizeof u.magic);
+	memcpy(u.magic, "ustar", 6); /* with its NUL */
+	memcpy(u.magic + 6, "00", 2);
 	set_octal(u.mode, sizeof u.mode, 0600);
 	set_octal(u.uid, sizeof u.uid, 0);
 	set_octal(u.gid, sizeof u.gid, 0);
@@ -154,7 +155,8 @@ int tar_end(struct stream *out, struct err *e)
 
 static int no_archive(struct err *e)
 {
-	return err_set(e, ERR_MALFORMED, "this is no archive, or a damaged one");
+	return err_set(e, ERR_MALFORMED,
+		       "this is no archive, or a damaged one");
 }
 
 static int cut_off(struct err *e)

@@ -97,8 +97,7 @@ static int check_entry(struct check *c, uint32_t pack,
 
 	pack_id(p, at.pos, &id);
 	c->result->n_objects++;
-	if (object_read_at(c->reader, &at, &id, OBJECT_SIZE_MAX, &o, &why) ==
-	    0)
+	if (object_read_at(c->reader, &at, &id, OBJECT_SIZE_MAX, &o, &why) == 0)
 		return judge(c, &id, &o, e);
 	if (why.code == ERR_NOMEM) {
 		*e = why;

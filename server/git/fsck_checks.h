@@ -97,7 +97,7 @@ struct fsck {
 	struct oid_set modules; /* blobs to be judged at the end, and judged */
 	struct oid_set attributes;
 	size_t modules_done, attributes_done; /* the first so many are */
-	const struct oid *object;		/* that is being judged */
+	const struct oid *object;	      /* that is being judged */
 	struct buf warnings;
 };
 

@@ -60,8 +60,8 @@ int kept_append(struct kept_bytes *k, const char *dir, struct span data,
 }
 
 /* The mapped chunk `i`, `len` bytes of it if it is made now. */
-static struct kept_chunk *make_chunk(struct kept_bytes *k, size_t i,
-				 size_t len, struct err *e)
+static struct kept_chunk *make_chunk(struct kept_bytes *k, size_t i, size_t len,
+				     struct err *e)
 {
 	struct kept_chunk *chunk;
 	void *data;
@@ -116,8 +116,7 @@ static int read_lent(const struct kept_bytes *k, uint64_t offset,
 			       "a pack lost bytes while it was sent");
 	if (k->lent.len > LENT_TAIL && offset < tail && n > tail - offset)
 		n = tail - offset;
-	*out = span_of(k->lent.data + offset,
-		       (size_t)(n < CHUNK ? n : CHUNK));
+	*out = span_of(k->lent.data + offset, (size_t)(n < CHUNK ? n : CHUNK));
 	return 0;
 }
 

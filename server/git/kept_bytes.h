@@ -26,7 +26,10 @@ struct kept_bytes {
 	struct guarded_map lent;
 };
 
-#define KEPT_BYTES_INIT { .fd = -1 }
+#define KEPT_BYTES_INIT  \
+	{                \
+		.fd = -1 \
+	}
 
 /* Put `data` behind the first `size` bytes; in a file in `dir`, or nowhere
  * where they are lent already. */

@@ -4,9 +4,9 @@
  *
  * The time of an unreachable object is when it was first found so, and stands
  * in the cruft pack's .mtimes file; one that is loose or in an ordinary pack,
- * too, was written again or has just become unreachable: its time begins now. So
- * nothing goes that was reachable less than the grace period ago, however old it
- * is.
+ * too, was written again or has just become unreachable: its time begins now.
+ * So nothing goes that was reachable less than the grace period ago, however
+ * old it is.
  * Format: gitformat-pack(5), .mtimes version 1.
  */
 #include "git/maintain_state.h"
@@ -66,8 +66,7 @@ static int is_in(struct pack_plan *plan, const struct oid *id)
 	int found = object_numbers_find(&plan->numbers, id, &number, &ignored);
 
 	/* What cannot be found out is kept. */
-	return found < 0 ||
-	       (found > 0 && object_set_has(&plan->send, number));
+	return found < 0 || (found > 0 && object_set_has(&plan->send, number));
 }
 
 bool maintain_is_reachable(struct maintain *m, const struct oid *id)
@@ -110,8 +109,8 @@ static int times_open(const struct old_pack *p, struct file_map *out,
 	}
 	if (file_map_open(path, out, e) < 0)
 		return e->code == ERR_NOT_FOUND ? 0 : -1;
-	if (out->len != n || memcmp(out->data, "MTME\0\0\0\1\0\0\0\1",
-				    MTIMES_HEADER) != 0)
+	if (out->len != n ||
+	    memcmp(out->data, "MTME\0\0\0\1\0\0\0\1", MTIMES_HEADER) != 0)
 		file_map_close(out);
 	return 0;
 }
@@ -229,8 +228,8 @@ static void count_cruft(struct maintain *m)
 
 static int fill_in(struct maintain *m, struct err *e)
 {
-	m->times = calloc((size_t)objects_total(m->objects) + 1,
-			  sizeof *m->times);
+	m->times =
+		calloc((size_t)objects_total(m->objects) + 1, sizeof *m->times);
 	if (!m->times)
 		return err_nomem(e);
 	for (size_t i = 0; i < m->n_packs; i++)

@@ -32,8 +32,8 @@ static bool is_plain(const struct old_pack *p)
 
 static int choose_geometric(struct maintain *m, struct err *e)
 {
-	CLEANUP(freep) uint32_t *counts =
-		calloc(m->n_packs + 1, sizeof *counts);
+	CLEANUP(freep)
+	uint32_t *counts = calloc(m->n_packs + 1, sizeof *counts);
 	size_t n = 0, split;
 
 	if (!counts)
@@ -93,8 +93,8 @@ static void choose_cruft(struct maintain *m)
 
 		n_cruft += p->is_cruft;
 		if (p->is_cruft)
-			is_touched |= p->has_expired ||
-				      p->n_unreachable < p->count;
+			is_touched |=
+				p->has_expired || p->n_unreachable < p->count;
 		else
 			is_touched |= p->is_chosen && p->n_unreachable;
 	}
@@ -181,8 +181,8 @@ static int pass_age_on(struct maintain *m, const char *name, struct err *e)
 		path = NULL;
 		return err_nomem(e);
 	}
-	times[0] = times[1] = (struct timespec){ newest / 1000000000,
-						 newest % 1000000000 };
+	times[0] = times[1] =
+		(struct timespec){ newest / 1000000000, newest % 1000000000 };
 	return utimensat(AT_FDCWD, path, times, 0) < 0
 		       ? err_errno(e, "%s", path)
 		       : 0;

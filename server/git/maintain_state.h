@@ -25,7 +25,7 @@ struct old_pack {
 	int64_t mtime_ns;
 	bool is_cruft;
 	uint32_t n_unreachable;
-	bool is_chosen; /* to be replaced */
+	bool is_chosen;	  /* to be replaced */
 	bool has_expired; /* something in it is not to be had afterwards */
 };
 
@@ -47,7 +47,7 @@ struct maintain {
 
 	/* maintain_expire.c; NULL: nothing is known, all counts as reachable */
 	struct pack_plan *reachable;
-	uint32_t *times;   /* of unreachable objects, by number; 0: none */
+	uint32_t *times;     /* of unreachable objects, by number; 0: none */
 	struct oid *expired; /* that are to go */
 	size_t n_expired, cap_expired;
 };

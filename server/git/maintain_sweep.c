@@ -319,9 +319,9 @@ static int sweep_packs(const struct maintain *m, struct err *e)
 	struct err ignored;
 	CLEANUP(closep) int alone = repo_lock_alone(m->git_dir, &ignored);
 
-	return alone < 0 ? 0
-			 : sweep_dir(m, m->pack_dir, LEFTOVER_S, is_leftover,
-				     e);
+	return alone < 0
+		       ? 0
+		       : sweep_dir(m, m->pack_dir, LEFTOVER_S, is_leftover, e);
 }
 
 int maintain_sweep(struct maintain *m, struct err *e)
@@ -331,12 +331,11 @@ int maintain_sweep(struct maintain *m, struct err *e)
 
 	if (!replaced)
 		return err_nomem(e);
-	if (receive_pack_sweep(m->git_dir, o->is_dead ? o->is_dead
-						      : nobody_is_dead,
+	if (receive_pack_sweep(m->git_dir,
+			       o->is_dead ? o->is_dead : nobody_is_dead,
 			       o->dead_arg, e) < 0 ||
 	    maintain_finish(replaced, m->git_dir, e) < 0 ||
-	    sweep_packs(m, e) < 0 ||
-	    sweep_fan_out(m, e) < 0 ||
+	    sweep_packs(m, e) < 0 || sweep_fan_out(m, e) < 0 ||
 	    sweep_dir(m, replaced, o->is_alone ? 0 : REPLACED_S, NULL, e) < 0)
 		return -1;
 	(void)rmdir(replaced); /* where it is empty */

@@ -2,9 +2,9 @@
 /*
  * Is it there? For ids that a client claims to have, of which most may be
  * unknown and a million may come: what costs system calls is asked once, not
- * once an id. Directories of loose objects are looked for when an id first falls
- * into one; packs that came after the view was opened are not looked for. Who
- * must not miss an object asks objects_find().
+ * once an id. Directories of loose objects are looked for when an id first
+ * falls into one; packs that came after the view was opened are not looked for.
+ * Who must not miss an object asks objects_find().
  * Threads: one at a time.
  */
 #pragma once

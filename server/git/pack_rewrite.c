@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A plan over a view of nothing but the old packs, oldest first: so a delta
- * that came with a copy of its base (every thin push does) leans on the copy that
- * was there before, and the other one is left out.
+ * that came with a copy of its base (every thin push does) leans on the copy
+ * that was there before, and the other one is left out.
  */
 #include "git/pack_rewrite.h"
 
@@ -198,8 +198,8 @@ static int times_write(struct rewriting *r, struct err *e)
 	if (!path || !times)
 		return err_nomem(e);
 	for (uint32_t i = 0; i < r->record.n; i++) {
-		struct oid id = oid_from_bytes(r->record.entries[i].id,
-					       OID_SHA1_SIZE);
+		struct oid id =
+			oid_from_bytes(r->record.entries[i].id, OID_SHA1_SIZE);
 
 		times[i] = w->time_of(w->arg, &id);
 	}

@@ -4,9 +4,9 @@
  *
  * Stored bytes are copied; what is deflated anew is loose, or a delta whose
  * base does not go along or whose chain grew longer than REWRITE_DEPTH_MAX. The
- * new pack leans on nothing outside. Each object goes in once. Every copied entry
- * is compared with its CRC in the old index; where an index cannot be read
- * whole, the rewriting fails.
+ * new pack leans on nothing outside. Each object goes in once. Every copied
+ * entry is compared with its CRC in the old index; where an index cannot be
+ * read whole, the rewriting fails.
  * The files lie in a work directory, durable, until pack_rewrite_publish():
  * nothing is visible before, and nothing old is touched at all.
  * Format: gitformat-pack(5); index and .rev as `git index-pack` writes them.

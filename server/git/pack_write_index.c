@@ -16,16 +16,17 @@
 #include <assert.h>
 #include <fcntl.h>
 
-#define IDX_MAGIC   0xff744f63
-#define IDX_VERSION 2
-#define REV_MAGIC   0x52494458 /* "RIDX" */
-#define REV_VERSION 1
-#define REV_SHA1    1
-#define MTIMES_MAGIC 0x4d544d45 /* "MTME" */
+#define IDX_MAGIC      0xff744f63
+#define IDX_VERSION    2
+#define REV_MAGIC      0x52494458 /* "RIDX" */
+#define REV_VERSION    1
+#define REV_SHA1       1
+#define MTIMES_MAGIC   0x4d544d45 /* "MTME" */
 #define MTIMES_VERSION 1
-#define MTIMES_SHA1 1
-#define OFFSET_BIG  0x80000000 /* the rest is a place in the table of 64 bits \
-				*/
+#define MTIMES_SHA1    1
+#define OFFSET_BIG                                                \
+	0x80000000 /* the rest is a place in the table of 64 bits \
+		    */
 
 #define OUT_SIZE ((size_t)64 << 10)
 

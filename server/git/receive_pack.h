@@ -118,9 +118,9 @@ int receive_pack(struct repository *r, struct stream *s,
 		 const struct receive_pack_options *options,
 		 struct receive_pack_result *result, struct err *e) MUST_CHECK;
 
-/* Remove quarantines and locks under `git_dir` whose ID `is_dead` says belongs to no
- * living daemon; those whose ID is none of a daemon's (32 hexadecimal digits)
- * once nothing in them was touched for a day. */
+/* Remove quarantines and locks under `git_dir` whose ID `is_dead` says belongs
+ * to no living daemon; those whose ID is none of a daemon's (32 hexadecimal
+ * digits) once nothing in them was touched for a day. */
 int receive_pack_sweep(const char *git_dir,
 		       bool (*is_dead)(void *arg, const char *id), void *arg,
 		       struct err *e) MUST_CHECK;

@@ -14,13 +14,12 @@ void admin_repo_maintain(const struct admin_call *c, struct http_response *out)
 		admin_refuse(out, &e, "repo", NULL);
 		return;
 	}
-	answer = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
-			   "packs_before", (json_int_t)r.n_packs_before,
-			   "packs", (json_int_t)r.n_packs, "loose",
-			   (json_int_t)r.n_loose, "refs", (json_int_t)r.n_refs,
-			   "unreachable", (json_int_t)r.n_cruft, "expired",
-			   (json_int_t)r.n_expired, "bytes",
-			   (json_int_t)r.bytes);
+	answer = json_pack(
+		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "packs_before",
+		(json_int_t)r.n_packs_before, "packs", (json_int_t)r.n_packs,
+		"loose", (json_int_t)r.n_loose, "refs", (json_int_t)r.n_refs,
+		"unreachable", (json_int_t)r.n_cruft, "expired",
+		(json_int_t)r.n_expired, "bytes", (json_int_t)r.bytes);
 	if (*r.problem)
 		json_object_set_new(answer, "problem", json_string(r.problem));
 	admin_answer(out, 200, answer);

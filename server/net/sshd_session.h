@@ -77,7 +77,7 @@ struct sshd_session {
 	int64_t auth_silent_ms;
 	unsigned n_refused; /* keys, and every other try */
 	unsigned n_keys_tried;
-	void *principal;   /* NULL before login */
+	void *principal; /* NULL before login */
 	struct public_key key;
 	struct public_key unknown[SSHD_UNKNOWN_MAX];
 	size_t n_unknown;

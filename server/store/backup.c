@@ -145,7 +145,8 @@ static int gather_directory(struct backup *b, const char *name, struct err *e)
  * and none has to wait for whoever takes the backup. */
 static int gather(struct backup *b, struct err *e)
 {
-	CLEANUP(freep) char *state = path_join(b->place->data_dir, BACKUP_STATE);
+	CLEANUP(freep)
+	char *state = path_join(b->place->data_dir, BACKUP_STATE);
 	CLEANUP(closep) int lock = -1;
 
 	if (!state)

@@ -3,17 +3,18 @@
  * A whole data directory as one archive, taken while it serves, and back.
  *
  * Format: tar(5), in this order:
- *	headwater-backup		format and version
- *	repos/NAME.git/FILE		config, shallow if any, HEAD: as they lie there
- *	repos/NAME.bundle		every ref and all they reach, if any
- *	secrets/FILE, ssh/FILE		hook secrets, token hashes, host keys
- *	logins/FILE			when keys last logged in
- *	state.conf			what the admin API made
- *	checksums			of all before, as sha256sum(1) checks them
+ *	headwater-backup	format and version
+ *	repos/NAME.git/FILE	config, shallow if any, HEAD: as they lie there
+ *	repos/NAME.bundle	every ref and all they reach, if any
+ *	secrets/FILE, ssh/FILE	hook secrets, token hashes, host keys
+ *	logins/FILE		when keys last logged in
+ *	state.conf		what the admin API made
+ *	checksums		of all before, as sha256sum(1) checks them
  * so that everything in it can also be used by hand. Each repository is of one
  * moment, and so is all behind them: no verb changes a secret between it and
- * state.conf. Not in it: events not yet delivered (every hook fires at a start),
- * keys that wait for approval, objects that no ref reaches, declared files.
+ * state.conf. Not in it: events not yet delivered (every hook fires at a
+ * start), keys that wait for approval, objects that no ref reaches, declared
+ * files.
  * It holds private keys and secrets in the clear.
  * Threads: any.
  */

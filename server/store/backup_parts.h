@@ -75,5 +75,4 @@ int restore_fill_repo(struct restore *r, const char *repo, struct stream *in,
 void restore_take_back(struct restore *r);
 
 /* ERR_CONFLICT where something is there that a restore would mix with. */
-int restore_check_empty(const struct backup_place *p,
-			struct err *e) MUST_CHECK;
+int restore_check_empty(const struct backup_place *p, struct err *e) MUST_CHECK;

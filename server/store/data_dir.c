@@ -33,8 +33,8 @@ struct data_dir {
 	int lock;
 };
 
-static const char *const subdirectories[] = { "repos", "secrets", "ssh",
-					      "outbox", "logins", "run" };
+static const char *const subdirectories[] = { "repos",	"secrets", "ssh",
+					      "outbox", "logins",  "run" };
 
 /* -- modes ---------------------------------------------------------------- */
 

@@ -31,14 +31,14 @@ struct state_store;
 #define MAINTENANCE_EXPIRE_S 86400
 
 struct maintenance_settings {
-	bool is_on; /* else only what is asked for is done */
+	bool is_on;		     /* else only what is asked for is done */
 	uint32_t packs, loose, refs; /* more of them are too many */
 	int64_t grace_s;
 };
-#define MAINTENANCE_DEFAULTS                               \
-	{                                                  \
-		.is_on = true, .packs = 20, .loose = 500, \
-		.refs = 50, .grace_s = 14 * 86400,         \
+#define MAINTENANCE_DEFAULTS                                          \
+	{                                                             \
+		.is_on = true, .packs = 20, .loose = 500, .refs = 50, \
+		.grace_s = 14 * 86400,                                \
 	}
 
 struct maintenance_options {
@@ -79,10 +79,10 @@ int maintenance_check(struct maintenance *m, const char *repo,
 		      struct err *e) MUST_CHECK;
 
 struct maintenance_status {
-	char repo[256];	     /* that is worked on; "" for none */
-	uint64_t n_runs;     /* that changed something, since the start */
-	char last_repo[256]; /* of the last one; "" for none */
-	int64_t last_unix;   /* when it ended */
+	char repo[256];	      /* that is worked on; "" for none */
+	uint64_t n_runs;      /* that changed something, since the start */
+	char last_repo[256];  /* of the last one; "" for none */
+	int64_t last_unix;    /* when it ended */
 	char last_error[248]; /* of the last one that failed; "" for none */
 };
 void maintenance_status(struct maintenance *m, struct maintenance_status *out);

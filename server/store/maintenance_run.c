@@ -156,9 +156,9 @@ static void tell(const char *repo, const struct maintain_result *r, int64_t us)
 	log_info("maintenance", "repo", repo, "packs-before",
 		 fmt_u64(r->n_packs_before), "packs", fmt_u64(r->n_packs),
 		 "loose", fmt_u64(r->n_loose), "refs", fmt_u64(r->n_refs),
-		 "cruft", fmt_u64(r->n_cruft), "expired",
-		 fmt_u64(r->n_expired), "bytes", fmt_u64(r->bytes),
-		 "duration_us", fmt_u64((uint64_t)us), "problem",
+		 "cruft", fmt_u64(r->n_cruft), "expired", fmt_u64(r->n_expired),
+		 "bytes", fmt_u64(r->bytes), "duration_us",
+		 fmt_u64((uint64_t)us), "problem",
 		 *r->problem ? r->problem : NULL, NULL);
 }
 

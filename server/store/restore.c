@@ -80,8 +80,7 @@ struct stream_entry {
 	struct digest *digest;
 };
 
-static ssize_t entry_read(struct stream *s, void *data, size_t n,
-			  struct err *e)
+static ssize_t entry_read(struct stream *s, void *data, size_t n, struct err *e)
 {
 	struct stream_entry *t = (struct stream_entry *)s;
 	ssize_t got;
@@ -355,18 +354,18 @@ static int lock_restore(const struct backup_place *p, struct err *e)
 	if (fd < 0)
 		return err_errno(e, "opening %s", path);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return errno == EWOULDBLOCK
-			       ? err_set(e, ERR_CONFLICT,
-					 "another restore goes on")
-			       : err_errno(e, "locking %s", path);
+		return errno == EWOULDBLOCK ? err_set(e, ERR_CONFLICT,
+						      "another restore goes on")
+					    : err_errno(e, "locking %s", path);
 	return take_fd(&fd);
 }
 
 int backup_restore(const struct backup_place *p, struct stream *in,
 		   struct backup_counts *out, struct err *e)
 {
-	struct restore r = { .place = p, .in = in, .counts = out,
-			     .sums = BUF_INIT };
+	struct restore r = {
+		.place = p, .in = in, .counts = out, .sums = BUF_INIT
+	};
 	CLEANUP(closep) int lock = lock_restore(p, e);
 	int rc;
 

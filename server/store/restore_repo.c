@@ -48,8 +48,7 @@ static const struct part *repo_file(const struct restore *r, const char *repo,
 }
 
 /* "refs/heads/..." of a HEAD file, without its newline, into `out`. */
-static int branch_of(const struct part *head, char out[HEAD_MAX],
-		     struct err *e)
+static int branch_of(const struct part *head, char out[HEAD_MAX], struct err *e)
 {
 	struct span s = buf_span(&head->data);
 	struct span line;
@@ -193,11 +192,12 @@ static int refuse_full(void *arg, const char *name)
 	int rc = has_refs(x->place, name, x->e);
 
 	if (rc > 0)
-		return err_set(x->e, ERR_CONFLICT,
-			       "repository '%s' has refs: a backup goes into an "
-			       "empty data directory. If a restore that was cut "
-			       "off left it, remove repos/%s.git there",
-			       name, name);
+		return err_set(
+			x->e, ERR_CONFLICT,
+			"repository '%s' has refs: a backup goes into an "
+			"empty data directory. If a restore that was cut "
+			"off left it, remove repos/%s.git there",
+			name, name);
 	return rc;
 }
 

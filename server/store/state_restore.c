@@ -60,9 +60,9 @@ static int judge(struct state_store *s, const struct overlay *overlays,
 	return made ? 0 : err_wrap(e, "the backup's state would be refused");
 }
 
-static int restore_locked(struct state_store *s,
-			  const struct overlay *overlays, size_t n,
-			  const struct state_writer *writer, struct err *e)
+static int restore_locked(struct state_store *s, const struct overlay *overlays,
+			  size_t n, const struct state_writer *writer,
+			  struct err *e)
 {
 	if (read_again(s, e) < 0)
 		return err_wrap(e, "nothing can be restored before this is "
@@ -83,8 +83,8 @@ int state_restore(struct state_store *s, const struct state_file *files,
 
 	for (size_t i = 0; has_all && i < n; i++) {
 		overlays[i].bytes = files[i].bytes;
-		overlays[i].path = path_join(s->options.data_dir,
-					     files[i].name);
+		overlays[i].path =
+			path_join(s->options.data_dir, files[i].name);
 		has_all = overlays[i].path;
 	}
 	pthread_mutex_lock(&s->load_lock);

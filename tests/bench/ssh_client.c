@@ -33,7 +33,7 @@
 #define READ_SIZE  65536
 #define MARK_MAX   32
 /* Nothing that is measured stays silent for so long. */
-#define SILENCE_S  60
+#define SILENCE_S 60
 
 struct client {
 	unsigned int port;
@@ -355,8 +355,8 @@ int main(int argc, char **argv)
 	size_t n_held = 0;
 
 	if (argc != 6) {
-		fprintf(stderr,
-			"usage: %s PORT KEY USER CIPHER PROTOCOL\n", argv[0]);
+		fprintf(stderr, "usage: %s PORT KEY USER CIPHER PROTOCOL\n",
+			argv[0]);
 		return 2;
 	}
 	client.port = (unsigned int)strtoul(argv[1], NULL, 10);

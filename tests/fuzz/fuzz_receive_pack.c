@@ -1,26 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a pusher says: commands, push options, a pack. */
-#include "fuzz.h"
+#include "fuzz_repository.h"
 
 #include "git/receive_pack.h"
-#include "git/repository.h"
-
-static struct repository *made(void)
-{
-	static struct repository *r;
-	CLEANUP(freep) char *dir = NULL;
-	struct err e;
-
-	if (r)
-		return r;
-	dir = path_join(fuzz_dir(), "r.git");
-	if (!dir || repository_create(dir, "main", &e) < 0)
-		abort();
-	r = repository_open(dir, &e);
-	if (!r)
-		abort();
-	return r;
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -40,6 +22,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct err e;
 
 	stream_mem_init(&s, span_of(data, size), &out);
-	(void)!receive_pack(made(), &s.base, &options, &result, &e);
+	(void)!receive_pack(fuzz_repository(), &s.base, &options, &result, &e);
 	return 0;
 }

@@ -98,8 +98,7 @@ static int write_zeros(struct stream *s, size_t n, size_t chunk)
 	while (n) {
 		size_t now = n < chunk ? n : chunk;
 		struct iovec iov[2] = {
-			{ .iov_base = digits,
-			  .iov_len = now > 4 ? 4 : 0 },
+			{ .iov_base = digits, .iov_len = now > 4 ? 4 : 0 },
 			{ .iov_base = zeros, .iov_len = now },
 		};
 

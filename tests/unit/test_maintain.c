@@ -142,9 +142,9 @@ static void splits_where_the_progression_ends(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-		assert_int_equal(pack_geometry_split(cases[i].counts,
-						     cases[i].n),
-				 cases[i].split);
+		assert_int_equal(
+			pack_geometry_split(cases[i].counts, cases[i].n),
+			cases[i].split);
 }
 
 /* A thousand equal packs, one by one: few are left at any time. */
@@ -749,12 +749,11 @@ static void two_at_once_are_one(void **state)
 	(void)state;
 	NEED_GIT();
 	make_repository();
-	assert_int_equal(gc_lock_take("r.git", NULL, NULL, NULL, &lock, &e),
-			 0);
+	assert_int_equal(gc_lock_take("r.git", NULL, NULL, NULL, &lock, &e), 0);
 	assert_int_equal(refused(&step, &e), -1);
 	assert_int_equal(e.code, ERR_CONFLICT);
-	assert_int_equal(
-		number("git -C r.git gc -q >/dev/null 2>&1; echo $?"), 128);
+	assert_int_equal(number("git -C r.git gc -q >/dev/null 2>&1; echo $?"),
+			 128);
 	gc_lock_drop(&lock);
 	maintain(&step);
 	assert_sound();

@@ -77,7 +77,8 @@ static void start_all(struct caller *first, struct caller late[N_LATE])
 		sched_yield();
 }
 
-static void serves_all_who_wait_by_the_next_flush_and_not_by_this_one(void **state)
+static void
+serves_all_who_wait_by_the_next_flush_and_not_by_this_one(void **state)
 {
 	struct caller first, late[N_LATE];
 

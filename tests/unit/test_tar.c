@@ -45,9 +45,8 @@ static void reads_what_it_wrote(void **state)
 	stream_mem_init(&s, span_of(NULL, 0), &b);
 	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
 		fill(name, lengths[i]);
-		assert_int_equal(tar_file(&s.base, name, span_str("text"), 1,
-					  &e),
-				 0);
+		assert_int_equal(
+			tar_file(&s.base, name, span_str("text"), 1, &e), 0);
 	}
 	fill(name, TAR_NAME_MAX + 1);
 	assert_int_equal(tar_file(&s.base, name, span_str(""), 1, &e), -1);
@@ -148,8 +147,16 @@ static void refuses_what_is_cut_off(void **state)
 static void refuses_links_and_strange_records(void **state)
 {
 	static const char *const records[] = {
-		"", "x", "9 path=x", "99 path=x\n", "8 path=x\n", "0 a=b\n",
-		"7 a=b\n", "11 size=-1\n", "12 size=1k\n", "99999999 a=b\n",
+		"",
+		"x",
+		"9 path=x",
+		"99 path=x\n",
+		"8 path=x\n",
+		"0 a=b\n",
+		"7 a=b\n",
+		"11 size=-1\n",
+		"12 size=1k\n",
+		"99999999 a=b\n",
 	};
 
 	(void)state;
@@ -161,9 +168,9 @@ static void refuses_links_and_strange_records(void **state)
 		unsigned sum = 8 * ' ';
 
 		stream_mem_init(&s, span_of(NULL, 0), &b);
-		assert_int_equal(tar_file(&s.base, "pax", span_str(records[i]),
-					  0, &e),
-				 0);
+		assert_int_equal(
+			tar_file(&s.base, "pax", span_str(records[i]), 0, &e),
+			0);
 		assert_int_equal(tar_file(&s.base, "f", span_str(""), 0, &e),
 				 0);
 		b.data[156] = i ? 'x' : '2';
